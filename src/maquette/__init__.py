@@ -1,0 +1,67 @@
+"""Maquette finds the hyperparameters of a large training run from small ones."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from maquette._version import __version__
+from maquette.errors import MaquetteError
+
+if TYPE_CHECKING:
+    from maquette import nn, scaling, schedule, search
+    from maquette.instances import Instances
+    from maquette.objective import Objective
+    from maquette.scale import Scale
+    from maquette.space import Choice, Float, Int, Space
+    from maquette.trial import Decision, State, Trial
+
+# Public names and where they live. They are imported at first use, so that `import maquette`
+# loads neither numpy nor anything heavier.
+_WHERE = {
+    "Choice": "space",
+    "Decision": "trial",
+    "Float": "space",
+    "Instances": "instances",
+    "Int": "space",
+    "Objective": "objective",
+    "Scale": "scale",
+    "Space": "space",
+    "State": "trial",
+    "Trial": "trial",
+}
+_MODULES = ("nn", "scaling", "schedule", "search")
+
+__all__ = [
+    "Choice",
+    "Decision",
+    "Float",
+    "Instances",
+    "Int",
+    "MaquetteError",
+    "Objective",
+    "Scale",
+    "Space",
+    "State",
+    "Trial",
+    "__version__",
+    "nn",
+    "scaling",
+    "schedule",
+    "search",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        value = getattr(importlib.import_module(f"maquette.{_WHERE[name]}"), name)
+    elif name in _MODULES:
+        value = importlib.import_module(f"maquette.{name}")
+    else:
+        raise AttributeError(f"module 'maquette' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

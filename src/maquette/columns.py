@@ -1,0 +1,132 @@
+"""Columns over finished trials: growable arrays, read through views."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, final
+
+import numpy as np
+
+from maquette.trial import State
+
+
+class _Encoded(Protocol):
+    """What the columns take from a trial's record."""
+
+    number: int
+    row: np.ndarray
+    active: np.ndarray
+    state: State
+    cost: float
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Finished trials as arrays, in the order of their end events; n rows, d dimensions.
+
+    Attributes
+    ----------
+    trial
+        Numbers of the trials, shape (n,).
+    X, active
+        Encoded configs in the unit cube and their activity masks, shape (n, d).
+    losses
+        Losses of every optimised metric, shape (n, k); NaN unless the trial is done.
+    scale
+        Values on the scale axes, shape (n, axes).
+    violation
+        By how much constraints are broken, shape (n,); NaN if unknown.
+    cost
+        Cost of each trial, shape (n,).
+    state
+        `State` values as an object array, shape (n,).
+    """
+
+    trial: np.ndarray
+    X: np.ndarray
+    active: np.ndarray
+    losses: np.ndarray
+    scale: np.ndarray
+    violation: np.ndarray
+    cost: np.ndarray
+    state: np.ndarray
+
+    @property
+    def loss(self) -> np.ndarray:
+        """The primary loss, shape (n,); NaN unless the trial is done."""
+        return self.losses[:, 0]
+
+    @property
+    def ok(self) -> np.ndarray:
+        """Whether the primary loss is a finite number, shape (n,)."""
+        return np.isfinite(self.losses[:, 0])
+
+    def first(self, n: int) -> Finished:
+        """Return the n trials that finished first."""
+        return Finished(*(getattr(self, name)[:n] for name in self.__slots__))
+
+    def __len__(self) -> int:
+        return len(self.trial)
+
+
+@final
+class Columns:
+    """Growable arrays behind `Finished`; capacity doubles, so appending is O(1) amortised."""
+
+    def __init__(self, dimensions: int, axes: Sequence[str], metrics: int) -> None:
+        self._n = 0
+        self._widths = {
+            "X": (dimensions, float),
+            "active": (dimensions, bool),
+            "losses": (metrics, float),
+            "scale": (len(axes), float),
+        }
+        self._flat = {"trial": int, "violation": float, "cost": float, "state": object}
+        self._data: dict[str, np.ndarray] = {}
+        self._reserve(16)
+
+    def _reserve(self, capacity: int) -> None:
+        for name, (width, kind) in self._widths.items():
+            self._grow(name, (capacity, width), kind)
+        for name, kind in self._flat.items():
+            self._grow(name, (capacity,), kind)
+        self._capacity = capacity
+
+    def _grow(self, name: str, shape: tuple[int, ...], kind: type) -> None:
+        fresh = np.empty(shape, dtype=kind)
+        if self._n:
+            fresh[: self._n] = self._data[name][: self._n]
+        self._data[name] = fresh
+
+    def append(
+        self, trial: _Encoded, losses: np.ndarray, scale: Sequence[float], violation: float
+    ) -> None:
+        """Add one finished trial."""
+        if self._n == self._capacity:
+            self._reserve(2 * self._capacity)
+        i, data = self._n, self._data
+        data["trial"][i] = trial.number
+        data["X"][i], data["active"][i] = trial.row, trial.active
+        data["losses"][i], data["scale"][i] = losses, scale
+        data["violation"][i], data["cost"][i] = violation, trial.cost
+        data["state"][i] = trial.state
+        self._n += 1
+
+    def encode_again(self, dimensions: int, trials: Sequence[_Encoded]) -> None:
+        """Take the encoded rows of all finished trials anew, after the space has changed."""
+        self._widths["X"] = (dimensions, float)
+        self._widths["active"] = (dimensions, bool)
+        X = np.empty((self._capacity, dimensions))
+        active = np.empty((self._capacity, dimensions), dtype=bool)
+        for i, number in enumerate(self._data["trial"][: self._n]):
+            X[i], active[i] = trials[number].row, trials[number].active
+        self._data["X"], self._data["active"] = X, active
+
+    def view(self) -> Finished:
+        """Return read-only views of the rows so far."""
+        rows = {name: column[: self._n] for name, column in self._data.items()}
+        for view in rows.values():
+            view.flags.writeable = False
+        return Finished(**rows)

@@ -1,0 +1,166 @@
+"""Events: the only record of a study. What everything else is folded from.
+
+An event never changes. Its number is given by the store, under the study's lock, so that commit
+order is number order and a reader that goes on from the last number it saw skips nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, final
+
+from maquette.errors import StoreError
+from maquette.instances import Instance
+from maquette.trial import State
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """A job was proposed; `config` is given for the first job of a trial, else None.
+
+    `basis` is the number of the last event that the proposal was computed from: with the study's
+    seed it makes the proposal recomputable.
+    """
+
+    trial: int
+    job: int
+    config: Mapping[str, Any] | None
+    until: Mapping[str, float] = field(default_factory=dict)
+    scale: Mapping[str, float] = field(default_factory=dict)
+    instance: Instance | None = None
+    first_step: float = 0.0
+    start: tuple[str, ...] = ()
+    final: bool = True
+    origin: str = "user"
+    why: Mapping[str, float] = field(default_factory=dict)
+    basis: int = 0
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A job was taken by `owner` under fencing token `token`."""
+
+    trial: int
+    job: int
+    owner: str
+    token: int
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A running job reported."""
+
+    trial: int
+    job: int
+    step: float
+    metrics: Mapping[str, float]
+    cost: float | None = None
+    seconds: float = 0.0
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A job ended; `state` is the trial's from now on (paused: the trial will go on)."""
+
+    trial: int
+    job: int
+    state: State
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    cost: float | None = None
+    seconds: float = 0.0
+    message: str = ""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Requeued:
+    """A job was lost or cancelled and waits to be started again."""
+
+    trial: int
+    job: int
+    reason: str = ""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class SpaceChanged:
+    """The space was changed; `space` is the new one as JSON."""
+
+    space: Mapping[str, Any]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class BudgetChanged:
+    """A driver asked for this budget; totals, not additions. None: no bound."""
+
+    trials: int | None = None
+    seconds: float | None = None
+    cost: float | None = None
+    workers: int = 1
+
+
+Body = Proposed | Started | Reported | Ended | Requeued | SpaceChanged | BudgetChanged
+
+_KINDS: dict[str, type[Any]] = {
+    "proposed": Proposed,
+    "started": Started,
+    "reported": Reported,
+    "ended": Ended,
+    "requeued": Requeued,
+    "space": SpaceChanged,
+    "budget": BudgetChanged,
+}
+_NAMES = {cls: kind for kind, cls in _KINDS.items()}
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A numbered body; `time` is the store's clock, in seconds since the epoch."""
+
+    number: int
+    time: float
+    body: Body
+
+    @property
+    def kind(self) -> str:
+        """The body's kind, as stored."""
+        return kind_of(self.body)
+
+
+def kind_of(body: Body) -> str:
+    """Return the name under which a body is stored."""
+    return _NAMES[type(body)]
+
+
+def to_json(body: Body) -> dict[str, Any]:
+    """Return a body as a JSON-ready mapping (NaN and inf stay floats)."""
+    return asdict(body)
+
+
+def from_json(kind: str, data: Mapping[str, Any]) -> Body:
+    """Read what `to_json` wrote.
+
+    Raises
+    ------
+    StoreError
+        If the kind is unknown or the fields do not fit.
+    """
+    if kind not in _KINDS:
+        raise StoreError(f"unknown event kind {kind!r}", hint="a newer Maquette wrote this store")
+    fields = dict(data)
+    if "start" in fields:
+        fields["start"] = tuple(fields["start"])
+    if "state" in fields:
+        fields["state"] = State(fields["state"])
+    try:
+        body: Body = _KINDS[kind](**fields)
+    except TypeError as error:
+        raise StoreError(f"event of kind {kind!r} cannot be read: {error}") from None
+    return body

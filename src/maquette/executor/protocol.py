@@ -1,0 +1,85 @@
+"""What every executor is: a place where jobs run, and how they come back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, final
+
+from maquette.fidelity import Fidelity
+from maquette.objective import Objective
+from maquette.trial import Config, Decision, Report, State, Trial
+
+Function = Callable[[Trial], Any]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Task:
+    """All that is needed to run one job, wherever it runs.
+
+    Parameters
+    ----------
+    folder
+        The trial's own folder: reports, logs and checkpoints live there. None: keep nothing
+        (inline only).
+    timeout
+        Seconds of wall clock after which the job is ended as `timeout`; None: no limit.
+    """
+
+    trial: int
+    job: int
+    config: Config
+    fidelity: Fidelity
+    objective: Objective
+    seed: int = 0
+    first_step: float = 0.0
+    start: tuple[str, ...] = ()
+    folder: Path | None = None
+    timeout: float | None = None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job ended.
+
+    `state` is done, stopped or paused (it followed a decision), diverged (the primary metric is
+    NaN or infinite), oom, timeout, crashed, or interrupted (it was cancelled).
+    `message` says why, with the tail of the log where the job failed.
+    """
+
+    job: int
+    state: State
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    cost: float | None = None
+    seconds: float = 0.0
+    message: str = ""
+
+
+OnReport = Callable[[int, Report], Decision]
+
+
+class Executor(Protocol):
+    """Runs jobs. All methods are called from one thread."""
+
+    @property
+    def slots(self) -> int:
+        """How many jobs may run at once."""
+
+    def start(self, task: Task) -> None:
+        """Start a job; there must be a free slot."""
+
+    def poll(self, timeout: float, on_report: OnReport) -> Sequence[Outcome]:
+        """Wait up to `timeout` seconds; hand every report to `on_report`, return what ended.
+
+        The decision that `on_report(job, report)` returns reaches the job as the answer of its
+        `trial.report`. Returns early as soon as something has ended.
+        """
+
+    def cancel(self, job: int) -> None:
+        """End a job for good (TERM to its process group, then KILL); its outcome: interrupted."""
+
+    def close(self) -> None:
+        """Cancel what runs and let go of everything; idempotent."""

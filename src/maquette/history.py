@@ -1,0 +1,349 @@
+"""History: a study's events and the columns folded from them; the only thing algorithms read.
+
+Appending the n-th event costs O(1) amortised. Finished trials stand in the order of their end
+event, so a model fitted on the first m of them is the same whoever fits it, and whenever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import numpy as np
+
+from maquette.columns import Columns, Finished
+from maquette.errors import StudyError
+from maquette.events import (
+    BudgetChanged,
+    Ended,
+    Event,
+    Proposed,
+    Reported,
+    Requeued,
+    SpaceChanged,
+    Started,
+)
+from maquette.fidelity import Duration, Fidelity
+from maquette.instances import Instances
+from maquette.objective import Objective
+from maquette.scale import Scale
+from maquette.space import Space
+from maquette.trial import Config, State
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What a study asks: space, objective, durations, scale, instances and seed."""
+
+    space: Space
+    objective: Objective
+    duration: Duration = field(default_factory=Duration)
+    scale: Scale | None = None
+    instances: Instances | None = None
+    seed: int = 0
+
+
+@final
+@dataclass(slots=True)
+class JobRecord:
+    """One job as folded so far; written by `History` alone."""
+
+    number: int
+    trial: int
+    fidelity: Fidelity
+    first_step: float
+    start: tuple[str, ...]
+    final: bool
+    basis: int
+    state: State = State.QUEUED
+    owner: str = ""
+    token: int = 0
+    starts: int = 0
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    cost: float = 0.0
+    seconds: float = 0.0
+
+
+@final
+@dataclass(slots=True)
+class TrialRecord:
+    """One trial as folded so far; written by `History` alone.
+
+    Attributes
+    ----------
+    row, active
+        The encoded config and its activity mask, each of shape (dimensions,).
+    steps, losses
+        The reported curve of the primary metric, as losses; a retried stretch replaces itself.
+    loss
+        The primary loss at full fidelity, averaged over instances; NaN unless the state is done.
+    ended
+        Number of the event that ended it; None while it is pending.
+    """
+
+    number: int
+    config: Config
+    row: np.ndarray
+    active: np.ndarray
+    origin: str
+    why: Mapping[str, float]
+    scale: Mapping[str, float]
+    state: State = State.QUEUED
+    jobs: list[JobRecord] = field(default_factory=list)
+    steps: list[float] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    metrics: dict[str, float] = field(default_factory=dict)
+    loss: float = float("nan")
+    cost: float = 0.0
+    seconds: float = 0.0
+    message: str = ""
+    began: float | None = None
+    finished: float | None = None
+    ended: int | None = None
+
+    @property
+    def job(self) -> JobRecord:
+        """The trial's latest job."""
+        return self.jobs[-1]
+
+    @property
+    def reached(self) -> float:
+        """The last step reported; 0 before the first report."""
+        return self.steps[-1] if self.steps else 0.0
+
+    def loss_at(self, step: float) -> float:
+        """Return the loss at the first report at or past `step`; NaN if it was not reached."""
+        i = int(np.searchsorted(np.asarray(self.steps), step - 1e-9))
+        return self.losses[i] if i < len(self.losses) else float("nan")
+
+
+@final
+class History:
+    """A sequence of numbered events and the columns folded from it.
+
+    Parameters
+    ----------
+    problem
+        What the study asks; its space is replaced when a `SpaceChanged` event is folded.
+    events
+        Events to begin with, numbered from 1.
+
+    Attributes
+    ----------
+    trials
+        One record a trial, in order of proposal; index is the trial's number.
+    jobs
+        One record a job, in order of proposal.
+    """
+
+    def __init__(self, problem: Problem, events: Iterable[Event] = ()) -> None:
+        self.problem = problem
+        self.trials: list[TrialRecord] = []
+        self.jobs: list[JobRecord] = []
+        self.budget = BudgetChanged()
+        self.last = 0
+        self._pending: dict[int, None] = {}
+        self._queued: dict[int, None] = {}
+        self._cells: dict[tuple[float, ...], list[int]] = {}
+        self._columns = Columns(problem.space.dimensions, self.axes, len(self.objective.metrics))
+        self._cost = 0.0
+        self._seconds = 0.0
+        self.extend(events)
+
+    @property
+    def space(self) -> Space:
+        """The space in force."""
+        return self.problem.space
+
+    @property
+    def objective(self) -> Objective:
+        """The objective."""
+        return self.problem.objective
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Names of the scale axes; empty where no scale is declared."""
+        return self.problem.scale.names if self.problem.scale else ()
+
+    @property
+    def cost(self) -> float:
+        """What all jobs have cost so far, in the study's unit (seconds unless declared)."""
+        return self._cost
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that jobs have run so far, summed."""
+        return self._seconds
+
+    @property
+    def finished(self) -> Finished:
+        """Columns over finished trials, in the order of their end events (read-only views)."""
+        return self._columns.view()
+
+    @property
+    def pending(self) -> list[TrialRecord]:
+        """Trials that have not ended, in order of proposal."""
+        return [self.trials[i] for i in self._pending]
+
+    @property
+    def queued(self) -> list[JobRecord]:
+        """Jobs that wait to be started, in order of proposal."""
+        return [self.jobs[i] for i in self._queued]
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of trials in each state that occurs."""
+        counts: dict[str, int] = {}
+        for trial in self.trials:
+            counts[trial.state.value] = counts.get(trial.state.value, 0) + 1
+        return counts
+
+    def in_cell(self, scale: Mapping[str, float]) -> list[TrialRecord]:
+        """Return the trials at one cell, in order of proposal."""
+        return [self.trials[i] for i in self._cells.get(self._cell(scale), [])]
+
+    def _cell(self, scale: Mapping[str, float]) -> tuple[float, ...]:
+        return tuple(float(scale[name]) for name in self.axes if name in scale)
+
+    def extend(self, events: Iterable[Event]) -> None:
+        """Fold further events.
+
+        Raises
+        ------
+        StudyError
+            If the numbers do not go on from the last one folded.
+        """
+        for event in events:
+            if event.number != self.last + 1:
+                raise StudyError(
+                    f"event {event.number} follows event {self.last}: the sequence has a gap"
+                )
+            self._fold(event)
+            self.last = event.number
+
+    def _fold(self, event: Event) -> None:
+        match event.body:
+            case Proposed() as body:
+                self._propose(body)
+            case Started() as body:
+                self._start(body, event.time)
+            case Reported() as body:
+                self._report(body)
+            case Ended() as body:
+                self._end(body, event)
+            case Requeued() as body:
+                self._set(self.jobs[body.job], State.QUEUED)
+                self._queued[body.job] = None
+            case BudgetChanged() as body:
+                self.budget = body
+            case SpaceChanged() as body:
+                self._change_space(body)
+
+    def _propose(self, body: Proposed) -> None:
+        fidelity = Fidelity(body.until, body.scale, body.instance)
+        if body.config is not None:
+            row, active = self.space.encode(body.config)
+            self.trials.append(
+                TrialRecord(body.trial, body.config, row, active, body.origin, body.why, body.scale)
+            )
+            self._cells.setdefault(self._cell(body.scale), []).append(body.trial)
+        job = JobRecord(
+            body.job, body.trial, fidelity, body.first_step, body.start, body.final, body.basis
+        )
+        self.jobs.append(job)
+        self.trials[body.trial].jobs.append(job)
+        self._set(job, State.QUEUED)
+        self._queued[body.job] = None
+        self._pending[body.trial] = None
+
+    def _set(self, job: JobRecord, state: State) -> None:
+        job.state = state
+        self.trials[job.trial].state = state
+
+    def _start(self, body: Started, time: float) -> None:
+        job, trial = self.jobs[body.job], self.trials[body.trial]
+        self._queued.pop(body.job, None)
+        self._set(job, State.RUNNING)
+        job.owner, job.token = body.owner, body.token
+        job.starts += 1
+        if trial.began is None:
+            trial.began = time
+        keep = int(np.searchsorted(np.asarray(trial.steps), job.first_step, side="right"))
+        if job.starts > 1 or keep < len(trial.steps):
+            del trial.steps[keep:], trial.losses[keep:]
+
+    def _report(self, body: Reported) -> None:
+        trial, job = self.trials[body.trial], self.jobs[body.job]
+        if trial.ended is not None:
+            return
+        trial.metrics.update(body.metrics)
+        if self.objective.primary in body.metrics:
+            trial.steps.append(body.step)
+            trial.losses.append(self.objective.loss(body.metrics))
+        self._charge(trial, job, body.cost, body.seconds)
+
+    def _charge(
+        self, trial: TrialRecord, job: JobRecord, cost: float | None, seconds: float
+    ) -> None:
+        """Raise the job's cost and seconds to the latest totals; a job never gets cheaper."""
+        more = max(0.0, seconds - job.seconds)
+        spent = seconds if cost is None and self.objective.cost is None else (cost or 0.0)
+        dearer = max(0.0, spent - job.cost)
+        job.seconds += more
+        trial.seconds += more
+        self._seconds += more
+        job.cost += dearer
+        trial.cost += dearer
+        self._cost += dearer
+
+    def _end(self, body: Ended, event: Event) -> None:
+        trial, job = self.trials[body.trial], self.jobs[body.job]
+        if trial.ended is not None:
+            return
+        self._queued.pop(body.job, None)
+        cost = body.cost
+        if cost is None and self.objective.cost is not None:
+            cost = body.metrics.get(self.objective.cost)
+        self._charge(trial, job, cost, body.seconds)
+        job.metrics = body.metrics
+        trial.metrics.update(body.metrics)
+        trial.message = body.message
+        self._set(job, body.state)
+        if body.state.pending:
+            return
+        trial.ended, trial.finished = event.number, event.time
+        self._pending.pop(body.trial, None)
+        losses = np.full(len(self.objective.metrics), np.nan)
+        if body.state is State.DONE:
+            losses = self._final_losses(trial)
+            trial.loss = float(losses[0])
+        cell = [float(trial.scale.get(name, np.nan)) for name in self.axes]
+        self._columns.append(trial, losses, cell, self.objective.violation(trial.metrics))
+
+    def _final_losses(self, trial: TrialRecord) -> np.ndarray:
+        """Average the losses over the instances measured at full fidelity; the last one counts."""
+        by_instance: dict[Any, np.ndarray] = {}
+        for job in trial.jobs:
+            if job.metrics:
+                by_instance[job.fidelity.instance] = self.objective.losses(job.metrics)
+        if not by_instance:
+            return self.objective.losses(trial.metrics)
+        mean: np.ndarray = np.mean(list(by_instance.values()), axis=0)
+        return mean
+
+    def _change_space(self, body: SpaceChanged) -> None:
+        """Replace the space and encode every trial anew; new parameters take their defaults."""
+        space = Space.from_json(body.space)
+        self.problem = Problem(
+            space,
+            self.objective,
+            self.problem.duration,
+            self.problem.scale,
+            self.problem.instances,
+            self.problem.seed,
+        )
+        for trial in self.trials:
+            trial.config = space.complete(trial.config)
+            trial.row, trial.active = space.encode(trial.config)
+        self._columns.encode_again(space.dimensions, self.trials)

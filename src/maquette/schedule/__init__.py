@@ -1,0 +1,1 @@
+"""Schedulers: how far each trial goes. One algorithm a file."""

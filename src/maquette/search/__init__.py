@@ -1,0 +1,1 @@
+"""Searchers: which config to try next. One algorithm a file."""

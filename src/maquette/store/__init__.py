@@ -1,0 +1,1 @@
+"""Stores: where studies are kept."""

@@ -1,0 +1,1 @@
+"""Surrogates: models of the objective, on numpy and scipy."""

@@ -1,0 +1,269 @@
+"""Trials, jobs and reports: what is run, one stretch of it, and what it says on the way.
+
+A *trial* is one config from first start to end. A *job* is one stretch of it: from which
+checkpoints, up to which fidelity. Promotion, resume and retry are new jobs of the same trial.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol, final
+
+from maquette.errors import ObjectiveError
+from maquette.fidelity import Fidelity
+from maquette.instances import Instance
+from maquette.objective import as_number
+
+Config = Mapping[str, Any]
+
+
+class State(StrEnum):
+    """Where a trial stands. A failure is a state, never a fake loss."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    PAUSED = "paused"
+    DONE = "done"
+    STOPPED = "stopped"
+    DIVERGED = "diverged"
+    OOM = "oom"
+    TIMEOUT = "timeout"
+    CRASHED = "crashed"
+    CENSORED = "censored"
+    INTERRUPTED = "interrupted"
+
+    @property
+    def pending(self) -> bool:
+        """Whether the trial will go on."""
+        return self in (State.QUEUED, State.RUNNING, State.PAUSED)
+
+    @property
+    def failed(self) -> bool:
+        """Whether the trial ended without a result through its own fault."""
+        return self in (State.DIVERGED, State.OOM, State.TIMEOUT, State.CRASHED)
+
+
+class Action(StrEnum):
+    """What a scheduler wants of a running trial."""
+
+    CONTINUE = "continue"
+    PAUSE = "pause"
+    STOP = "stop"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Advice for a trial; true to go on.
+
+    Parameters
+    ----------
+    action
+        Continue, pause or stop.
+    trial
+        Number of the trial concerned.
+    reason
+        Why, in words.
+    probability
+        How sure the rule is that the trial cannot win, in [0, 1]; 1 for a plain rule.
+    """
+
+    action: Action = Action.CONTINUE
+    trial: int = -1
+    reason: str = ""
+    probability: float = 1.0
+
+    def __bool__(self) -> bool:
+        return self.action is Action.CONTINUE
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One measurement on the way: step, metrics, cost, and seconds since the job began."""
+
+    step: float
+    metrics: Mapping[str, float]
+    cost: float | None = None
+    seconds: float = 0.0
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A config to try, where it came from, and why.
+
+    Parameters
+    ----------
+    config
+        Name to value.
+    origin
+        Which rule proposed it: ``"sobol"``, ``"gp:log-ei"``, ``"user"``, ...
+    why
+        Numbers behind it, for example the predicted mean and interval.
+    """
+
+    config: Config
+    origin: str = "user"
+    why: Mapping[str, float] = field(default_factory=dict)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One stretch of a trial, as a scheduler proposes it.
+
+    Parameters
+    ----------
+    suggestion
+        The config and why; for a trial that exists, its own config.
+    fidelity
+        How far, how large, on what.
+    trial
+        Number of the trial to continue; None: a new one.
+    first_step
+        Step from which the job goes on (0: from the start).
+    start
+        Addresses of the checkpoints it starts from: none, one, or several parents'.
+    final
+        Whether the trial is done when the job is; otherwise it is paused.
+    """
+
+    suggestion: Suggestion
+    fidelity: Fidelity = field(default_factory=Fidelity)
+    trial: int | None = None
+    first_step: float = 0.0
+    start: tuple[str, ...] = ()
+    final: bool = True
+
+
+class Channel(Protocol):
+    """How a running trial speaks with whoever started it."""
+
+    @property
+    def folder(self) -> Path | None:
+        """The trial's own folder; None where nothing is kept on disk."""
+
+    def report(self, report: Report) -> Decision:
+        """Hand over a report; return the decision."""
+
+
+@final
+class Trial(Mapping[str, Any]):
+    """What the user's function receives: a read-only mapping of its config, and a few verbs.
+
+    Attributes
+    ----------
+    number, seed
+        The trial's number in its study, and a seed derived from the study's and that number.
+    config
+        Name to value; ``trial["lr"]`` is ``trial.config["lr"]``.
+    scale, instance, until
+        The cell, the instance and the duration to run at (``trial.until["steps"]``).
+    first_step, start
+        The step to go on from, and the folders of the checkpoints to start from.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        config: Config,
+        fidelity: Fidelity | None = None,
+        *,
+        job: int = -1,
+        seed: int = 0,
+        first_step: float = 0,
+        start: tuple[str, ...] = (),
+        channel: Channel | None = None,
+    ) -> None:
+        fidelity = fidelity or Fidelity()
+        self.number = number
+        self.job = job
+        self.seed = seed
+        self.config: dict[str, Any] = dict(config)
+        self.scale: dict[str, float] = dict(fidelity.scale)
+        self.until: dict[str, float] = dict(fidelity.until)
+        self.instance: Instance | None = fidelity.instance
+        self.first_step = int(first_step) if float(first_step).is_integer() else first_step
+        self.start: tuple[Path, ...] = tuple(Path(p) for p in start)
+        self._channel = channel
+        self._began = time.monotonic()
+
+    def __getitem__(self, name: str) -> Any:
+        return self.config[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.config)
+
+    def __len__(self) -> int:
+        return len(self.config)
+
+    def __repr__(self) -> str:
+        body = ", ".join(f"{k}={v!r}" for k, v in self.config.items())
+        return f"Trial({self.number}: {body})"
+
+    def report(self, step: float, *, cost: float | None = None, **metrics: Any) -> Decision:
+        """Say how the run stands; return a decision that is true to go on.
+
+        Parameters
+        ----------
+        step
+            How far the run is, in the study's duration key.
+        cost
+            What the run has cost so far, if cost is not seconds.
+        metrics
+            Measurements by name, for example ``loss=0.31``.
+
+        Raises
+        ------
+        ObjectiveError
+            If a metric is not a number.
+        """
+        values = {name: as_number(value) for name, value in metrics.items()}
+        bad = [
+            f"metric {n!r} is {metrics[n]!r}, not a number" for n, v in values.items() if v is None
+        ]
+        if as_number(step) is None:
+            bad.append(f"step is {step!r}, not a number")
+        if bad:
+            raise ObjectiveError(bad)
+        if self._channel is None:
+            return Decision(trial=self.number)
+        numbers = {n: v for n, v in values.items() if v is not None}
+        seconds = time.monotonic() - self._began
+        return self._channel.report(Report(float(step), numbers, cost, seconds))
+
+    @property
+    def folder(self) -> Path:
+        """A folder of the trial's own; it stays after the trial ends."""
+        if self._channel is None or self._channel.folder is None:
+            raise ObjectiveError("this trial has no folder: it was not started by an executor")
+        return self._channel.folder
+
+    @contextlib.contextmanager
+    def checkpoint(self, step: float) -> Iterator[Path]:
+        """Give a folder to write a checkpoint into; it appears whole, or not at all.
+
+        The folder is renamed into place on a clean exit and removed on an exception, so a reader
+        never sees half a checkpoint. A second checkpoint at the same step replaces the first.
+        """
+        root = self.folder / "checkpoints"
+        root.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=root))
+        try:
+            yield draft
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+        place = root / f"{step:g}"
+        if place.exists():
+            shutil.rmtree(place)
+        os.replace(draft, place)
