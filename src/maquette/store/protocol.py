@@ -11,7 +11,7 @@ from maquette.events import Body, Ended, Event, Proposed, Reported, Requeued
 
 
 @final
-class LeaseLost(StoreError):
+class LeaseLostError(StoreError):
     """A lease expired or was taken over; nothing was written.
 
     `jobs` names the jobs whose lease is lost; empty for the proposer's lease.
@@ -86,7 +86,7 @@ class Store(Protocol):
         """Take the right to propose for `ttl` seconds; None while another owner holds it."""
 
     def propose(self, study: int, lease: ProposerLease, drafts: Sequence[Proposed]) -> list[Event]:
-        """Number and write proposals and give the lease back; LeaseLost if it has expired.
+        """Number and write proposals and give the lease back; LeaseLostError if it has expired.
 
         A draft with trial -1 is a new trial; every draft's job is numbered here, and its `basis`
         is the lease's.
@@ -106,7 +106,7 @@ class Store(Protocol):
     ) -> list[Event]:
         """Write what started jobs did; `tokens` maps job to fencing token.
 
-        `Ended` and `Requeued` give the job's lease back. LeaseLost, and nothing written, if the
+        `Ended` and `Requeued` give the job's lease back. LeaseLostError, and nothing written, if the
         token of any job is not the current one.
         """
 
