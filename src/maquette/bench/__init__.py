@@ -1,0 +1,1 @@
+"""Benchmarks: tasks to tune and measure on."""
