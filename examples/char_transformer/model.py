@@ -1,7 +1,7 @@
 """A decoder-only transformer, pre-norm, in the standard parametrization.
 
-It knows nothing of Maquette. Width and depth are plain arguments, heads have a fixed size of 16, so a
-wider model has more heads; every matrix starts at variance 1 / fan_in.
+It knows nothing of Maquette. Width and depth are plain arguments; heads have a fixed size of 16, so
+a wider model has more heads; every matrix starts at variance 1 / fan_in.
 
 References
 ----------
@@ -11,13 +11,14 @@ Radford et al. (2019). Language models are unsupervised multitask learners (GPT-
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F  # the field's customary name
 from torch import Tensor, nn
+from torch.nn.functional import gelu, scaled_dot_product_attention
 
 from .data import VOCABULARY
 
 HEAD = 16
 CONTEXT = 64
+EMBEDDING_STD = 0.3
 
 
 class Attention(nn.Module):
@@ -33,8 +34,9 @@ class Attention(nn.Module):
         """Attend to the present and the past."""
         B, T, C = x.shape
         q, k, v = self.qkv(x).view(B, T, 3 * self.heads, HEAD).transpose(1, 2).chunk(3, dim=1)
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        return self.proj(y.transpose(1, 2).reshape(B, T, C))
+        y = scaled_dot_product_attention(q, k, v, is_causal=True)
+        out: Tensor = self.proj(y.transpose(1, 2).reshape(B, T, C))
+        return out
 
 
 class Mlp(nn.Module):
@@ -47,7 +49,8 @@ class Mlp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform each position by itself."""
-        return self.down(F.gelu(self.up(x)))
+        out: Tensor = self.down(gelu(self.up(x)))
+        return out
 
 
 class Block(nn.Module):
@@ -63,7 +66,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Add both branches to the residual stream."""
         x = x + self.attention(self.norm1(x))
-        return x + self.mlp(self.norm2(x))
+        x = x + self.mlp(self.norm2(x))
+        return x
 
 
 class CharTransformer(nn.Module):
@@ -112,9 +116,6 @@ def _initialise(module: nn.Module) -> None:
         nn.init.normal_(module.weight, std=module.in_features**-0.5)
     elif isinstance(module, nn.Embedding):
         nn.init.normal_(module.weight, std=EMBEDDING_STD)
-
-
-EMBEDDING_STD = 0.3
 
 
 def build(width: int, depth: int) -> CharTransformer:

@@ -2,8 +2,8 @@
 
     python -m char_transformer.train --width 64 --depth 2 --tokens 1e6
 
-The model and the optimizer are built by the caller, so a hyperparameter study decides both, and this
-file trains what it is given.
+The model and the optimizer are built by the caller, so a hyperparameter study decides both, and
+this file trains what it is given.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F  # the field's customary name
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from .data import VOCABULARY, Text, load_text
 from .model import CONTEXT, build
@@ -64,8 +64,9 @@ def train(
     Returns
     -------
     dict
-        ``loss``: nats a character on 512 fixed held-out sequences, NaN if training diverged; ``steps``,
-        ``tokens``, ``seconds``, ``params``; ``finished``: 1 when the schedule ran to its end.
+        ``loss``: nats a character on 512 fixed held-out sequences, NaN if training diverged;
+        ``steps``, ``tokens``, ``seconds``, ``params``; ``finished``: 1 when the schedule ran to
+        its end.
     """
     steps = max(1, round(tokens / (batch * CONTEXT)))
     every = max(1, steps // REPORTS)
@@ -77,7 +78,7 @@ def train(
         for group, peak in zip(optimizer.param_groups, peaks, strict=True):
             group["lr"] = peak * rate(step, steps)
         index = windows(text.train, batch, rng)
-        loss = cross_entropy(model, index)
+        loss = loss_on(model, index)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -107,10 +108,10 @@ def windows(data: Tensor, batch: int, rng: torch.Generator) -> Tensor:
     return data[first + torch.arange(CONTEXT + 1)].long()
 
 
-def cross_entropy(model: nn.Module, index: Tensor) -> Tensor:
+def loss_on(model: nn.Module, index: Tensor) -> Tensor:
     """Mean nats a character of predicting each next one."""
     logits = model(index[:, :-1])
-    return F.cross_entropy(logits.flatten(0, 1), index[:, 1:].flatten())
+    return cross_entropy(logits.flatten(0, 1), index[:, 1:].flatten())
 
 
 @torch.inference_mode()
@@ -119,9 +120,10 @@ def evaluate(model: nn.Module, text: Text, sequences: int = VALIDATION) -> float
     model.eval()
     first = torch.linspace(0, len(text.validation) - CONTEXT - 1, sequences).long()
     index = text.validation[first[:, None] + torch.arange(CONTEXT + 1)].long()
-    loss = sum(cross_entropy(model, part).item() * len(part) for part in index.split(32))
+    parts = torch.split(index, 32)
+    total = sum(float(loss_on(model, part)) * len(part) for part in parts)
     model.train()
-    return loss / sequences
+    return total / sequences
 
 
 def main() -> None:
