@@ -1,0 +1,181 @@
+"""Fit the drift model to a table of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from maquette.scaling.calibration import widening
+from maquette.scaling.coordinates import Array
+from maquette.scaling.edge import fit_edge
+from maquette.scaling.mean import Layout, Rows, optimum
+from maquette.scaling.model import DriftModel
+from maquette.scaling.posterior import Mode, Problem, draws, find_mode
+from maquette.scaling.prior import Sizes, prior
+from maquette.scaling.runs import Runs, read_table
+from maquette.scaling.selection import weigh, without_cells
+from maquette.scaling.target import Draws
+
+TAUS = (0.01, 0.02, 0.05, 0.15, 0.5)  # how far from the floor rows still count: candidates
+ROWS_FOR_EFFECTS = 3  # a scale with fewer rows cannot show an effect of its own
+MOST_EFFECTS = 40
+DRAWS = 1000
+SEED = 0
+
+
+def fit(
+    table: Any,
+    settings: Sequence[str],
+    scale: Sequence[str],
+    loss: str,
+    *,
+    log: Mapping[str, bool] | None = None,
+    state: str | None = None,
+    bounds: Mapping[str, tuple[float, float]] | None = None,
+    prior_drift: Mapping[str, Mapping[str, tuple[float, float]]] | None = None,
+) -> DriftModel:
+    """Fit how the best settings move with scale.
+
+    Parameters
+    ----------
+    table
+        A mapping of columns, a sequence of row mappings, or a pandas data frame; one row a run.
+        A missing or non-finite loss is a diverged run.
+    settings
+        Columns that were tuned; text and truth values are choices. A missing value is a setting
+        that was inactive in that run.
+    scale
+        Columns that hold the scale (positive numbers): width, parameters, tokens, ...
+    loss
+        Column of the final loss, to be minimised. Only completed runs are observations.
+    log
+        ``{setting: True | False}`` forces or forbids logs; by default settings that are positive
+        and span a factor of three are taken in log.
+    state
+        Column with the state of a run: ``done`` and ``diverged`` count, others are left out.
+    bounds
+        ``{setting: (low, high)}`` that a recipe must respect.
+    prior_drift
+        ``{setting: {axis: (mean, sd)}}`` of drift exponents, where theory or a law says more
+        than the default (0, 0.45).
+
+    Raises
+    ------
+    DataError
+        With every problem of the table at once.
+
+    Examples
+    --------
+    >>> runs = {"lr": [1e-3, 2e-3, 4e-3], "N": [1e6, 1e6, 1e6], "loss": [3.1, 3.0, 3.2]}
+    >>> model = fit(runs, settings=["lr"], scale=["N"], loss="loss")
+    >>> model.recipe(N=1e6).runs
+    3
+    """
+    runs = read_table(table, settings, scale, loss, log, state)
+    sizes = Sizes()
+    cells = _cells_with_effects(runs)
+    problems = [_problem(runs, cells, sizes, tau, prior_drift or {}) for tau in TAUS]
+    first = _start(problems[0], runs)
+    modes: list[Mode] = []
+    for problem in problems:
+        modes.append(find_mode(problem, first))
+    weights, errors, null = weigh(problems, modes, runs.cell)
+    rng = np.random.default_rng(SEED)
+    posterior = _pool(problems, modes, weights, sizes, rng)
+    best = int(np.argmax(weights))
+    edge = None
+    if len(runs.xd):
+        edge = _edge(runs, problems[best], modes[best])
+    return DriftModel(
+        runs=runs,
+        draws=posterior,
+        problem=problems[best],
+        mode=modes[best],
+        cells=cells,
+        edge=edge,
+        bounds=dict(bounds or {}),
+        widening=widening(problems[best], modes[best], runs.cell),
+        errors=(float(errors[best]), float(null[0])),
+        taus=tuple(zip(TAUS, (float(w) for w in weights), strict=True)),
+    )
+
+
+def _cells_with_effects(runs: Runs) -> tuple[int, ...]:
+    counts = np.bincount(runs.cell)
+    able = [int(c) for c in np.argsort(-counts, kind="stable") if counts[c] >= ROWS_FOR_EFFECTS]
+    return tuple(sorted(able[:MOST_EFFECTS])) if len(able) >= 3 else ()
+
+
+def _problem(
+    runs: Runs,
+    cells: tuple[int, ...],
+    sizes: Sizes,
+    tau: float,
+    prior_drift: Mapping[str, Mapping[str, tuple[float, float]]],
+) -> Problem:
+    layout = Layout(runs.x.shape[1], runs.s.shape[1], runs.g.shape[1], len(cells))
+    e = (runs.cell[:, None] == np.asarray(cells, dtype=np.int64)[None]).astype(np.float64)
+    centre = np.zeros((layout.a, layout.p))
+    spread = np.full((layout.a, layout.p), sizes.drift)
+    for j, setting in enumerate(runs.numeric):
+        for i, axis in enumerate(runs.varying):
+            known = prior_drift.get(setting.name, {}).get(axis.name)
+            if known is not None:
+                centre[i, j], spread[i, j] = known[0] / setting.unit, known[1] / setting.unit
+    level = float(np.median(runs.t))
+    mean, sd = prior(layout, runs.numeric, level, sizes, (centre, spread))
+    rows = Rows(runs.x, runs.s, runs.g, e)
+    return Problem(layout, rows, runs.t, runs.repeats, runs.seed_sd, mean, sd, tau)
+
+
+def _start(problem: Problem, runs: Runs) -> Array:
+    """Start at the mean position of the better runs of each scale, with the prior's shape."""
+    theta, c, p = problem.prior_mean.copy(), problem.layout.starts, problem.layout.p
+    lowest = np.full(int(runs.cell.max()) + 1, np.inf)
+    np.minimum.at(lowest, runs.cell, runs.t)
+    above = runs.t - lowest[runs.cell]
+    scale = max(0.02, float(np.quantile(above, 0.3)))
+    w = np.exp(-above / scale)
+    theta[c[2]] = float(np.sum(w * runs.t) / w.sum())
+    active = np.isfinite(runs.x)
+    total = np.maximum((w[:, None] * active).sum(0), 1e-12)
+    theta[c[3] : c[3] + p] = (w[:, None] * np.nan_to_num(runs.x, nan=0.0)).sum(0) / total
+    return theta
+
+
+def _pool(
+    problems: Sequence[Problem],
+    modes: Sequence[Mode],
+    weights: Array,
+    sizes: Sizes,
+    rng: np.random.Generator,
+) -> Draws:
+    """Draws of all candidates, each in proportion to its weight."""
+    counts = np.floor(np.cumsum(weights) * DRAWS + 0.5).astype(int)
+    counts = np.diff(np.concatenate([[0], counts]))
+    theta, level, shift = [], [], []
+    for problem, mode, count in zip(problems, modes, counts, strict=True):
+        if count < 1:
+            continue
+        theta.append(draws(problem, mode, DRAWS, rng)[:: max(1, DRAWS // count)][:count])
+        size = len(theta[-1])
+        level.append(np.full(size, mode.level_sd))
+        shift.append(np.tile(mode.shift_sd, (size, 1)))
+    return Draws(
+        problems[0].layout,
+        np.concatenate(theta),
+        np.concatenate(level),
+        np.concatenate(shift),
+        sizes,
+        SEED,
+    )
+
+
+def _edge(runs: Runs, problem: Problem, mode: Mode) -> Any:
+    parts = problem.layout.split(without_cells(problem, mode.theta))
+    dead = Rows(runs.xd, runs.sd, runs.gd, np.zeros((len(runs.sd), problem.layout.cells)))
+    u = np.concatenate([runs.x - optimum(parts, problem.rows), runs.xd - optimum(parts, dead)])
+    y = np.concatenate([np.zeros(len(runs.x)), np.ones(len(runs.xd))])
+    return fit_edge(u, np.concatenate([runs.s, runs.sd]), y)

@@ -1,0 +1,257 @@
+"""The fitted drift model: what to ask of it."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+from maquette.errors import ScaleError, nearest
+from maquette.scaling.coordinates import Array, Setting
+from maquette.scaling.edge import Edge
+from maquette.scaling.posterior import Mode, Problem
+from maquette.scaling.recipe import Estimate, Recipe, least_regret
+from maquette.scaling.runs import Runs
+from maquette.scaling.target import Draws, Target
+from maquette.scaling.verdict import Finding, judge
+
+LOW, HIGH = 5.0, 95.0  # percentiles of a 90 % interval
+LARGEST_PRODUCT = 64  # combinations of choices that are tried one by one
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class DriftModel:
+    """A posterior over how loss depends on settings and scale. Made by `maquette.scaling.fit`."""
+
+    runs: Runs
+    draws: Draws
+    problem: Problem
+    mode: Mode
+    cells: tuple[int, ...]
+    edge: Edge | None
+    bounds: Mapping[str, tuple[float, float]]
+    widening: float
+    errors: tuple[float, float]
+    taus: tuple[tuple[float, float], ...]
+
+    def recipe(self, **at: float) -> Recipe:
+        """Return the recipe for a target scale; axes left out stay at their largest value."""
+        place = self._place(at)
+        levels, target, x, regret = self._best(place)
+        s = self._scale(place)[0]
+        config = self._config(levels, x)
+        interval, drift, drift_interval = {}, {}, {}
+        parts = self.draws.layout.split(self.draws.theta)
+        for j, setting in enumerate(self.runs.numeric):
+            low, high = np.percentile(target.centre[:, j], [LOW, HIGH])
+            interval[setting.name] = (setting.decode(float(low)), setting.decode(float(high)))
+            slopes = parts.b[:, 1 : 1 + s.size, j] * setting.unit
+            names = [a.name for a in self.runs.varying]
+            drift[setting.name] = {n: float(v) for n, v in zip(names, slopes.mean(0), strict=True)}
+            lows, highs = np.percentile(slopes, [LOW, HIGH], axis=0)
+            drift_interval[setting.name] = {
+                n: (float(a), float(b)) for n, a, b in zip(names, lows, highs, strict=True)
+            }
+        return Recipe(
+            at=dict(place),
+            config=config,
+            interval=interval,
+            loss=self._loss(target, x),
+            drift=drift,
+            drift_interval=drift_interval,
+            regret=regret,
+            runs=int(self.runs.repeats.sum()) + len(self.runs.xd),
+            verdict=judge(regret, self.findings(**at)),
+        )
+
+    def optimum(self, **at: float) -> dict[str, Estimate]:
+        """Return the optimum of each numeric setting at a scale, with 90 % intervals."""
+        target = self._best(self._place(at))[1]
+        out = {}
+        for j, setting in enumerate(self.runs.numeric):
+            low, middle, high = np.percentile(target.centre[:, j], [LOW, 50.0, HIGH])
+            out[setting.name] = Estimate(
+                setting.decode(float(middle)),
+                setting.decode(float(low)),
+                setting.decode(float(high)),
+            )
+        return out
+
+    def predict(self, config: Mapping[str, Any], **at: float) -> Estimate:
+        """Return the expected loss of one run with some settings at a scale, with its interval.
+
+        Settings left out take the recipe's values.
+        """
+        place = self._place(at)
+        target, x, _ = self._point(config, place)
+        return self._loss(target, x)
+
+    def regret(self, config: Mapping[str, Any], **at: float) -> Estimate:
+        """Return the relative excess of some settings over the best ones at a scale (0.01: 1 %)."""
+        place = self._place(at)
+        target, x, levels = self._point(config, place)
+        v = target.excess(x)
+        if levels is not None and len(self.runs.choices):
+            best, best_target, best_x, _ = self._best(place)
+            if best != levels:
+                v = v + target.log_floor - best_target.log_floor - best_target.excess(best_x)
+        low, high = np.percentile(v, [LOW, HIGH])
+        return Estimate(float(v.mean()), float(low), float(high))
+
+    def flatness(self, loss: float = 0.01, **at: float) -> dict[str, tuple[float, float]]:
+        """Return the range of each setting, others at the recipe, that costs under ``loss`` more.
+
+        ``loss`` is relative (0.01 is 1 %) and counted from the recipe's own expected excess.
+        """
+        _, target, x, regret = self._best(self._place(at))
+        out = {}
+        for j, setting in enumerate(self.runs.numeric):
+            ends = [self._reach(target, x, j, side, regret + loss) for side in (-1.0, 1.0)]
+            out[setting.name] = (setting.decode(ends[0]), setting.decode(ends[1]))
+        return out
+
+    def noise(self) -> dict[str, float | None]:
+        """Return relative standard deviations: of repeats (``seed``), of rows about the model."""
+        return {"seed": self.runs.seed_sd, "residual": self.mode.sigma}
+
+    def edge_at(self, config: Mapping[str, Any], **at: float) -> float | None:
+        """Return the probability that a run diverges, or None where no run diverged."""
+        if self.edge is None:
+            return None
+        place = self._place(at)
+        target, x, _ = self._point(config, place)
+        s = self._scale(place)[0]
+        return float(np.mean(self.edge.probability(x - target.centre, s)))
+
+    def findings(self, **at: float) -> tuple[Finding, ...]:
+        """Return what lowers trust in a recipe for a target."""
+        return ()
+
+    def _place(self, at: Mapping[str, float]) -> dict[str, float]:
+        names = [a.name for a in self.runs.axes]
+        problems = []
+        for name, value in at.items():
+            if name not in names:
+                problems.append(f"no scale axis {name!r}.{nearest(name, names)}")
+            elif not (isinstance(value, int | float | np.number) and 0 < value < math.inf):
+                problems.append(f"{name} must be a positive number, not {value!r}")
+        if problems:
+            raise ScaleError(problems)
+        return {
+            a.name: float(at[a.name]) if a.name in at else math.exp(a.centre + a.high)
+            for a in self.runs.axes
+        }
+
+    def _scale(self, place: Mapping[str, float]) -> tuple[Array, Array, int | None]:
+        axes = self.runs.axes
+        s = np.asarray([a.encode(place[a.name]) for a in axes if a.varies], dtype=np.float64)
+        extra = np.asarray([a.encode(place[a.name]) for a in axes if not a.varies])
+        extra = np.where(np.abs(extra) < 1e-9, 0.0, extra)
+        cell = None
+        if not extra.any():
+            for i, c in enumerate(self.cells):
+                if np.allclose(self.runs.cells[c], s, rtol=0.0, atol=1e-7):
+                    cell = i
+        return s, extra, cell
+
+    def _target(self, place: Mapping[str, float], levels: tuple[int, ...]) -> Target:
+        s, extra, cell = self._scale(place)
+        hot = np.zeros(self.draws.layout.levels)
+        first = 0
+        for choice, level in zip(self.runs.choices, levels, strict=True):
+            hot[first + level] = 1.0
+            first += len(choice.levels)
+        return self.draws.at(s, extra, hot, cell).widened(self.widening)
+
+    def _best(self, place: Mapping[str, float]) -> tuple[tuple[int, ...], Target, Array, float]:
+        s = self._scale(place)[0]
+        low, high = self._limits()
+        found = []
+        for levels in self._levels():
+            target = self._target(place, levels)
+            x, regret = least_regret(target, low, high, self.edge, s)
+            found.append((float(np.mean(target.log_floor)) + regret, levels, target, x, regret))
+        total = np.stack([f[2].log_floor + f[2].excess(f[3]) for f in found])
+        best = min(range(len(found)), key=lambda i: found[i][0])
+        _, levels, target, x, regret = found[best]
+        return levels, target, x, regret + float(np.mean(total[best] - total.min(0)))
+
+    def _levels(self) -> Iterator[tuple[int, ...]]:
+        sizes = [range(len(c.levels)) for c in self.runs.choices]
+        return itertools.islice(itertools.product(*sizes), LARGEST_PRODUCT)
+
+    def _limits(self) -> tuple[Array, Array]:
+        low, high = [], []
+        for s in self.runs.numeric:
+            a, b = self.bounds.get(s.name, (None, None))
+            ends = s.encode(
+                np.asarray([a if a is not None else np.nan, b if b is not None else np.nan])
+            )
+            low.append(-20.0 if not np.isfinite(ends[0]) else float(ends[0]))
+            high.append(20.0 if not np.isfinite(ends[1]) else float(ends[1]))
+        return np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
+
+    def _config(self, levels: tuple[int, ...], x: Array) -> dict[str, Any]:
+        out: dict[str, Any] = {}
+        numeric, choices = iter(x), iter(levels)
+        for s in self.runs.settings:
+            if not s.varies:
+                out[s.name] = s.fixed
+            elif s.kind == "choice":
+                out[s.name] = s.levels[next(choices)]
+            else:
+                out[s.name] = s.decode(float(next(numeric)))
+        return out
+
+    def _point(
+        self, config: Mapping[str, Any], place: Mapping[str, float]
+    ) -> tuple[Target, Array, tuple[int, ...]]:
+        names = [s.name for s in self.runs.settings]
+        unknown = [c for c in config if c not in names]
+        if unknown:
+            raise ScaleError([f"no setting {c!r}.{nearest(c, names)}" for c in unknown])
+        levels, target, x, _ = self._best(place)
+        given = []
+        for choice, level in zip(self.runs.choices, levels, strict=True):
+            value = config.get(choice.name, choice.levels[level])
+            if value not in choice.levels:
+                raise ScaleError(
+                    f"{choice.name} was never {value!r}.{nearest(str(value), map(str, choice.levels))}"
+                )
+            given.append(choice.levels.index(value))
+        if tuple(given) != levels:
+            target = self._target(place, tuple(given))
+        x = x.copy()
+        for j, s in enumerate(self.runs.numeric):
+            if s.name in config:
+                x[j] = _encode(s, config[s.name])
+        return target, x, tuple(given)
+
+    def _loss(self, target: Target, x: Array) -> Estimate:
+        t = target.log_floor + target.excess(x)
+        rng = np.random.default_rng([self.draws.seed, 3])
+        noisy = t + self.mode.sigma * rng.standard_normal(t.size)
+        low, high = self.runs.to_loss(np.percentile(noisy, [LOW, HIGH]))
+        return Estimate(float(self.runs.to_loss(float(np.mean(t)))), float(low), float(high))
+
+    def _reach(self, target: Target, x: Array, j: int, side: float, bound: float) -> float:
+        near, far = 0.0, 20.0
+        for _ in range(40):
+            middle = (near + far) / 2
+            point = x.copy()
+            point[j] += side * middle
+            inside = float(np.mean(target.excess(point))) < bound
+            near, far = (middle, far) if inside else (near, middle)
+        return float(x[j] + side * near)
+
+
+def _encode(setting: Setting, value: Any) -> float:
+    z = float(setting.encode(np.asarray([value], dtype=np.float64))[0])
+    if not math.isfinite(z):
+        raise ScaleError(f"{setting.name} cannot be {value!r}: it is taken in log")
+    return z

@@ -1,0 +1,166 @@
+"""The recipe: the settings that cost least in expectation under the posterior.
+
+    x_hat = argmin_x  mean over draws of V(x - x*) + P(diverged at x) * cost
+
+Asymmetry and doubt together shade a setting away from its steep side by themselves.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, final
+
+import numpy as np
+
+from maquette.scaling.coordinates import Array
+from maquette.scaling.edge import COST, Edge
+from maquette.scaling.target import Target
+from maquette.scaling.verdict import Verdict
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean with a 90 % interval, in the column's unit."""
+
+    mean: float
+    low: float
+    high: float
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Settings for a target, the loss to expect there, and how far to trust both.
+
+    Attributes
+    ----------
+    at
+        The target's scale, in the columns' units.
+    config
+        Recommended settings.
+    interval
+        90 % interval of the optimum of each numeric setting.
+    loss
+        Expected loss of one run of the recipe with its 90 % interval.
+    drift
+        Exponent of each setting's optimum in each axis: d log x* / d log s (for a linear setting
+        dx* / d log s, in its unit).
+    drift_interval
+        90 % intervals of those exponents.
+    regret
+        Expected loss above the best settings at the target, relative (0.003 is 0.3 %).
+    runs
+        Runs behind the recipe.
+    verdict
+        How far to trust it, with reasons.
+    """
+
+    at: Mapping[str, float]
+    config: Mapping[str, Any]
+    interval: Mapping[str, tuple[float, float]]
+    loss: Estimate
+    drift: Mapping[str, Mapping[str, float]]
+    drift_interval: Mapping[str, Mapping[str, tuple[float, float]]]
+    regret: float
+    runs: int
+    verdict: Verdict
+    scale_tried: Mapping[str, tuple[float, float]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the recipe as a JSON document; intervals are 90 %."""
+        return {
+            "at": dict(self.at),
+            "config": {k: _json(v) for k, v in self.config.items()},
+            "interval": {k: list(v) for k, v in self.interval.items()},
+            "loss": {"mean": self.loss.mean, "interval": [self.loss.low, self.loss.high]},
+            "drift": {k: dict(v) for k, v in self.drift.items()},
+            "runs": self.runs,
+            "verdict": {"level": self.verdict.level, "reasons": list(self.verdict.reasons)},
+        }
+
+    def __str__(self) -> str:
+        where = ", ".join(f"{k} {v:g}" for k, v in self.at.items())
+        lines = [f"At {where}:" if where else "At the scale of the runs:"]
+        for name, value in self.config.items():
+            if isinstance(value, float) and name in self.interval:
+                low, high = self.interval[name]
+                lines.append(f"  {name} {_short(value)} (90 %: {_short(low)} to {_short(high)})")
+            else:
+                lines.append(f"  {name} {_short(value)}")
+        loss = self.loss
+        lines.append(
+            f"Expect a loss of {loss.mean:.4g} (90 %: {loss.low:.4g} to {loss.high:.4g}); the "
+            f"settings should be within {100 * self.regret:.2g} % of the best ones there."
+        )
+        for name, by in self.drift.items():
+            moving = ", ".join(
+                f"{axis}^{v:+.2f} ({self.drift_interval[name][axis][0]:+.2f} to "
+                f"{self.drift_interval[name][axis][1]:+.2f})"
+                for axis, v in by.items()
+            )
+            if moving:
+                lines.append(f"The best {name} goes as {moving}.")
+        plural = "run" if self.runs == 1 else "runs"
+        lines.append(f"Verdict from {self.runs} {plural}: {self.verdict.level}.")
+        lines += [f"  - {reason}" for reason in self.verdict.reasons]
+        return "\n".join(lines)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _json(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else value
+
+
+def least_regret(
+    target: Target, low: Array, high: Array, edge: Edge | None, s: Array
+) -> tuple[Array, float]:
+    """Coordinates of least expected cost inside [low, high] (p,), and the expected excess there.
+
+    Projected Gauss-Newton steps with backtracking, from the median of the optima.
+    """
+    x = np.clip(np.median(target.centre, 0), low, high)
+    if not x.size:
+        return x, 0.0
+
+    def cost(point: Array) -> float:
+        value = float(np.mean(target.excess(point)))
+        if edge is not None:
+            value += COST * float(np.mean(edge.probability(point - target.centre, s)))
+        return value
+
+    best = cost(x)
+    for _ in range(40):
+        gradient, hessian = target.slopes(x)
+        if edge is not None:
+            b = edge.coefficients[1 : 1 + x.size]
+            q = edge.probability(x - target.centre, s)
+            gradient = gradient + COST * b * float(np.mean(q * (1 - q)))
+            curvature = COST * float(np.mean(q * (1 - q) * np.maximum(1 - 2 * q, 0.0)))
+            hessian = hessian + curvature * np.outer(b, b)
+        held = ((x <= low) & (gradient > 0)) | ((x >= high) & (gradient < 0))
+        gradient = np.where(held, 0.0, gradient)
+        hessian = np.where(held[:, None] | held[None], np.diag(np.diag(hessian)), hessian)
+        move = -np.linalg.solve(hessian + 1e-12 * np.eye(x.size), gradient)
+        step = 1.0
+        while step > 1e-4:
+            point = np.clip(x + step * move, low, high)
+            value = cost(point)
+            if value < best:
+                break
+            step /= 2
+        if step <= 1e-4:
+            break
+        done = best - value < 1e-12 + 1e-9 * math.fabs(best)
+        x, best = point, value
+        if done:
+            break
+    return x, float(np.mean(target.excess(x)))

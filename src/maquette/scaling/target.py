@@ -1,0 +1,132 @@
+"""What the posterior says at one scale, as draws.
+
+A scale that was not tried gets an effect of its own (its floor and optimum differ from the law as
+much as the scales at hand do); an axis that never varied gets its exponents from the prior: a
+direction that the data does not inform returns the prior with that width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from maquette.scaling.coordinates import Array
+from maquette.scaling.mean import Layout, Rows, log_floor, log_kappa, optimum
+from maquette.scaling.prior import Sizes
+from maquette.scaling.valley import mixing, roots, valley
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Draws of the floor and the valley at one scale, for one combination of choices.
+
+    Attributes
+    ----------
+    centre
+        Optimal coordinates x* (S, p).
+    log_floor
+        Log loss at the optimum (S,).
+    log_kappa, k, m
+        Curvature (S, p), asymmetry (S, p) and mixing (S, p, p).
+    """
+
+    centre: Array
+    log_floor: Array
+    log_kappa: Array
+    k: Array
+    m: Array
+
+    def excess(self, x: Array) -> Array:
+        """Relative excess of settings x (p,) or (n, p) in each draw: (S,) or (S, n)."""
+        points = np.atleast_2d(x)
+        u = points[None] - self.centre[:, None]
+        out = valley(u, self.log_kappa[:, None, :], self.k, self.m)
+        return out[:, 0] if np.ndim(x) == 1 else out
+
+    def slopes(self, x: Array) -> tuple[Array, Array]:
+        """Gradient (p,) of the mean excess at x (p,) and its Gauss-Newton Hessian (p, p)."""
+        h = 1e-5
+        kappa, u = self.log_kappa[:, None, :], (x - self.centre)[:, None]
+        r = roots(u, kappa, self.k)[:, 0]
+        dr = (roots(u + h, kappa, self.k) - roots(u - h, kappa, self.k))[:, 0] / (2 * h)
+        w = np.einsum("sp,spq->sq", r, self.m)
+        jac = self.m * dr[:, None, :]  # d w_i / d x_j = M_ij r'_j
+        gradient = np.einsum("si,sij->j", w, jac) / len(w)
+        return gradient, np.einsum("sij,sik->jk", jac, jac) / len(w)
+
+    def widened(self, factor: float) -> Target:
+        """Stretch the draws of the optimum and of the floor about their medians."""
+        c, f = np.median(self.centre, 0), np.median(self.log_floor)
+        return Target(
+            c + factor * (self.centre - c),
+            np.asarray(f + factor * (self.log_floor - f)),
+            self.log_kappa,
+            self.k,
+            self.m,
+        )
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """Posterior draws with what is needed to extend them to new scales and axes.
+
+    Attributes
+    ----------
+    layout, theta
+        Where parameters lie; draws (S, P).
+    level_sd, shift_sd
+        Spreads of the effects of single scales for each draw, (S,) and (S, p).
+    sizes, drift_sd
+        The priors.
+    seed
+        Seed of the draws for scales and axes that the data does not hold.
+    """
+
+    layout: Layout
+    theta: Array
+    level_sd: Array
+    shift_sd: Array
+    sizes: Sizes
+    seed: int
+
+    def at(self, s: Array, extra: Array, level: Array, cell: int | None) -> Target:
+        """Return the target at scale s (A,), levels (L,).
+
+        Parameters
+        ----------
+        s
+            Scale in the axes that varied (A,).
+        extra
+            Log ratio to the only value tried, for each axis that did not vary (E,).
+        level
+            One-hot levels of the choices (L,).
+        cell
+            Index of the scale's own effect if it was tried, else None.
+        """
+        parts, lay, count = self.layout.split(self.theta), self.layout, len(self.theta)
+        e = np.zeros((1, lay.cells))
+        if cell is not None:
+            e[0, cell] = 1.0
+        rows = Rows(np.zeros((1, lay.p)), s[None], level[None], e)
+        centre = optimum(parts, rows)[:, 0]
+        low = log_floor(parts, rows)[:, 0]
+        kappa = log_kappa(parts, rows.s)[:, 0]
+        if cell is None:
+            rng = np.random.default_rng([self.seed, 1])
+            low = low + self.level_sd * rng.standard_normal(count)
+            centre = centre + self.shift_sd * rng.standard_normal((count, lay.p))
+        z = self.sizes
+        for i, ratio in enumerate(extra):
+            if ratio == 0.0:
+                continue
+            rng = np.random.default_rng([self.seed, 2, i])
+            a = np.exp(z.log_a + z.log_a_sd * rng.standard_normal(count))
+            alpha = z.alpha + z.alpha_sd * rng.standard_normal(count)
+            low = low + np.log1p(a * np.exp(-alpha * ratio)) - np.log1p(a)
+            centre = centre + z.drift * ratio * rng.standard_normal((count, lay.p))
+            kappa = kappa + z.kappa_drift * ratio * rng.standard_normal((count, lay.p))
+        return Target(centre, low, kappa, parts.k, mixing(parts.q, lay.p))
