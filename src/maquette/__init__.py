@@ -14,37 +14,50 @@ if TYPE_CHECKING:
     from maquette.objective import Objective
     from maquette.scale import Scale
     from maquette.space import Choice, Float, Int, Space
+    from maquette.study import Best, Budget, Interrupted, Study, maximize, minimize
     from maquette.trial import Decision, State, Trial
 
 # Public names and where they live. They are imported at first use, so that `import maquette`
 # loads neither numpy nor anything heavier.
 _WHERE = {
+    "Best": "study",
+    "Budget": "study",
     "Choice": "space",
     "Decision": "trial",
     "Float": "space",
     "Instances": "instances",
     "Int": "space",
+    "Interrupted": "study",
     "Objective": "objective",
     "Scale": "scale",
     "Space": "space",
     "State": "trial",
+    "Study": "study",
     "Trial": "trial",
+    "maximize": "study",
+    "minimize": "study",
 }
 _MODULES = ("nn", "scaling", "schedule", "search")
 
 __all__ = [
+    "Best",
+    "Budget",
     "Choice",
     "Decision",
     "Float",
     "Instances",
     "Int",
+    "Interrupted",
     "MaquetteError",
     "Objective",
     "Scale",
     "Space",
     "State",
+    "Study",
     "Trial",
     "__version__",
+    "maximize",
+    "minimize",
     "nn",
     "scaling",
     "schedule",

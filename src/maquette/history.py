@@ -150,6 +150,9 @@ class History:
         self._columns = Columns(problem.space.dimensions, self.axes, len(self.objective.metrics))
         self._cost = 0.0
         self._seconds = 0.0
+        self._elapsed = 0.0
+        self._running: set[int] = set()
+        self._latest = 0.0
         self.extend(events)
 
     @property
@@ -176,6 +179,20 @@ class History:
     def seconds(self) -> float:
         """Seconds that jobs have run so far, summed."""
         return self._seconds
+
+    def elapsed(self, now: float | None = None) -> float:
+        """Return the seconds of wall clock during which at least one job was running.
+
+        Unlike `seconds` it counts parallel jobs once, and pauses between runs not at all.
+        With `now`, the time since the last event counts too if a job is running.
+        """
+        more = now - self._latest if now is not None and self._running else 0.0
+        return self._elapsed + max(0.0, more)
+
+    @property
+    def running(self) -> list[JobRecord]:
+        """Jobs that have been started and have not ended, in order of proposal."""
+        return [self.jobs[i] for i in sorted(self._running)]
 
     @property
     def finished(self) -> Finished:
@@ -223,6 +240,9 @@ class History:
             self.last = event.number
 
     def _fold(self, event: Event) -> None:
+        if self._running:
+            self._elapsed += max(0.0, event.time - self._latest)
+        self._latest = event.time
         match event.body:
             case Proposed() as body:
                 self._propose(body)
@@ -234,6 +254,7 @@ class History:
                 self._end(body, event)
             case Requeued() as body:
                 self._set(self.jobs[body.job], State.QUEUED)
+                self._running.discard(body.job)
                 self._queued[body.job] = None
             case BudgetChanged() as body:
                 self.budget = body
@@ -264,6 +285,7 @@ class History:
     def _start(self, body: Started, time: float) -> None:
         job, trial = self.jobs[body.job], self.trials[body.trial]
         self._queued.pop(body.job, None)
+        self._running.add(body.job)
         self._set(job, State.RUNNING)
         job.owner, job.token = body.owner, body.token
         job.starts += 1
@@ -299,9 +321,10 @@ class History:
 
     def _end(self, body: Ended, event: Event) -> None:
         trial, job = self.trials[body.trial], self.jobs[body.job]
+        self._queued.pop(body.job, None)
+        self._running.discard(body.job)
         if trial.ended is not None:
             return
-        self._queued.pop(body.job, None)
         cost = body.cost
         if cost is None and self.objective.cost is not None:
             cost = body.metrics.get(self.objective.cost)

@@ -102,6 +102,10 @@ class Scale:
         """
         return self._fill(at, self.target, "target")
 
+    def fill(self, cell: Mapping[str, float]) -> Cell:
+        """Fill the axes that a proxy leaves out with their base value; errors as `complete`."""
+        return self._fill(cell, self.base, "cell")
+
     def _fill(self, cell: Mapping[str, float], default: Cell, what: str) -> Cell:
         problems = []
         for name, value in cell.items():

@@ -1,0 +1,198 @@
+"""Ask and tell: the study decides what to run, the caller runs it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, final
+
+from maquette.errors import StudyError, nearest
+from maquette.events import Ended, Event, Proposed, Reported
+from maquette.history import History, JobRecord, Problem
+from maquette.objective import as_number
+from maquette.rng import derived_seed
+from maquette.schedule.protocol import Done, Scheduler, Wait
+from maquette.search.protocol import Searcher
+from maquette.store.owner import current_owner
+from maquette.store.protocol import Store
+from maquette.study.budget import Budget
+from maquette.study.persist import patiently
+from maquette.study.proposer import Proposer
+from maquette.trial import Decision, Report, State, Trial
+
+# How long `ask` waits for another process that is proposing.
+ASK_SECONDS = 60.0
+
+_TELLABLE = tuple(s for s in State if not s.pending)
+
+
+@final
+class AskTell:
+    """The ask-and-tell side of one study."""
+
+    def __init__(
+        self, store: Store, study: int, problem: Problem, methods: tuple[Searcher, Scheduler]
+    ) -> None:
+        self._store, self._study = store, study
+        self._scheduler = methods[1]
+        self._proposer = Proposer(store, study, problem, methods)
+        # Drivers do not wait for asked trials: whoever asked may take weeks.
+        self._owner = f"{current_owner()}/ask"
+
+    def ask(self, history: History, n: int) -> list[Trial]:
+        """Return up to `n` trials to run, at least one; queued jobs first."""
+        trials: list[Trial] = []
+        for job in history.queued[:n]:
+            self._begin(history, job.number, trials)
+        if len(trials) < n:
+            for event in self._propose(n - len(trials), needed=not trials):
+                if isinstance(event.body, Proposed):
+                    self._begin(history, event.body.job, trials)
+        return trials
+
+    def _begin(self, history: History, job: int, trials: list[Trial]) -> None:
+        """Start a job and add its trial, unless another process was quicker."""
+        event = self._store.start(self._study, job, self._owner, None)
+        history.extend(self._store.read(self._study, history.last))
+        if event is None:
+            return
+        record = history.jobs[job]
+        channel = _StoreChannel(self._store, self._study, history, self._scheduler, record)
+        trials.append(
+            Trial(
+                record.trial,
+                history.trials[record.trial].config,
+                record.fidelity,
+                job=job,
+                seed=derived_seed(history.problem.seed, record.trial),
+                first_step=record.first_step,
+                start=record.start,
+                channel=channel,
+            )
+        )
+
+    def _propose(self, n: int, *, needed: bool) -> list[Event]:
+        deadline = time.monotonic() + ASK_SECONDS
+        while True:
+            proposal = self._proposer.propose(n, Budget(), self._owner)
+            if not isinstance(proposal, Wait | Done):
+                return list(proposal)
+            busy = proposal.reason.startswith("another driver")
+            if busy and time.monotonic() < deadline:
+                time.sleep(0.02)
+                continue
+            if needed:
+                raise StudyError(
+                    f"there is nothing to start: {proposal.reason or 'the scheduler has no job'}",
+                    hint="tell the results of the trials asked for so far",
+                )
+            return []
+
+    # --- tell ------------------------------------------------------------------------------
+
+    def tell(
+        self,
+        history: History,
+        trial: Trial | int | Mapping[str, Any],
+        result: Any,
+        state: State | str | None,
+        spent: tuple[float | None, float | None],
+        scale: Mapping[str, float] | None,
+    ) -> None:
+        """Write what came of a trial; see `Study.tell`."""
+        metrics, final_state = _outcome(history, result, state)
+        cost, seconds = spent
+        if cost is not None and as_number(cost) is None:
+            raise StudyError(f"cost must be a number, not {cost!r}")
+        if isinstance(trial, Mapping) and not isinstance(trial, Trial):
+            self._tell_config(history, trial, Ended(-1, -1, final_state, metrics, cost), scale)
+            return
+        job = _pending_job(history, trial)
+        if final_state is State.DONE and not job.final:
+            final_state = State.PAUSED
+        if seconds is None:
+            seconds = float(metrics.get("seconds", job.seconds))
+        if job.state is State.QUEUED:
+            self._store.start(self._study, job.number, self._owner, None)
+            history.extend(self._store.read(self._study, history.last))
+        body = Ended(job.trial, job.number, final_state, metrics, cost, seconds)
+        patiently(lambda: self._store.record(self._study, {job.number: job.token}, [body]))
+        history.extend(self._store.read(self._study, history.last))
+
+    def _tell_config(
+        self,
+        history: History,
+        config: Mapping[str, Any],
+        ended: Ended,
+        scale: Mapping[str, float] | None,
+    ) -> None:
+        history.space.check(config)
+        cell: Mapping[str, float] = {}
+        if history.problem.scale is not None:
+            cell = history.problem.scale.fill(scale or {})
+        elif scale:
+            raise StudyError("the study declares no scale, so a told config cannot have one")
+        until = history.problem.duration.until(history.problem.duration.full)
+        proposed = Proposed(-1, -1, dict(config), until, cell, origin="told")
+        patiently(lambda: self._store.append(self._study, [proposed, ended]))
+        history.extend(self._store.read(self._study, history.last))
+
+
+@final
+class _StoreChannel:
+    """Takes the reports of an asked trial straight to the store."""
+
+    def __init__(
+        self, store: Store, study: int, history: History, scheduler: Scheduler, job: JobRecord
+    ) -> None:
+        self._store, self._study, self._history = store, study, history
+        self._scheduler, self._job = scheduler, job
+        self.folder: Path | None = None
+
+    def report(self, report: Report) -> Decision:
+        """Write the report; return what the scheduler makes of it."""
+        job, history = self._job, self._history
+        body = Reported(
+            job.trial, job.number, report.step, dict(report.metrics), report.cost, report.seconds
+        )
+        patiently(lambda: self._store.record(self._study, {job.number: job.token}, [body]))
+        history.extend(self._store.read(self._study, history.last))
+        for decision in self._scheduler.decide(history, job.trial):
+            if decision.trial == job.trial:
+                return decision
+        return Decision(trial=job.trial)
+
+
+def _outcome(
+    history: History, result: Any, state: State | str | None
+) -> tuple[dict[str, float], State]:
+    """Return metrics and state of what was told."""
+    if state is not None and str(state) not in [s.value for s in _TELLABLE]:
+        valid = [s.value for s in _TELLABLE]
+        raise StudyError(
+            f"a trial cannot be told to be {str(state)!r}." + nearest(str(state), valid)
+        )
+    if state is not None and result is None:
+        if State(state) is State.DONE:
+            raise StudyError("a trial that is done needs a result")
+        return {}, State(state)
+    metrics = history.objective.read(result)
+    if state is not None:
+        return metrics, State(state)
+    loss = history.objective.loss(metrics)
+    return metrics, State.DONE if abs(loss) < float("inf") else State.DIVERGED
+
+
+def _pending_job(history: History, trial: Trial | int) -> JobRecord:
+    number = trial.number if isinstance(trial, Trial) else trial
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise StudyError(f"tell a trial, its number or a config, not {trial!r}")
+    if not 0 <= number < len(history.trials):
+        raise StudyError(f"there is no trial {number}; the study has {len(history.trials)}")
+    record = history.trials[number]
+    if not record.state.pending:
+        raise StudyError(f"trial {number} has ended ({record.state}); a result is told once")
+    if record.state is State.PAUSED:
+        raise StudyError(f"trial {number} is paused; ask for it again before telling more")
+    return record.job

@@ -1,0 +1,85 @@
+"""The best config of a study: denoised where there is something to denoise with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+from maquette.errors import StudyError
+from maquette.history import History
+from maquette.trial import State
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The config to use.
+
+    Attributes
+    ----------
+    config
+        Name to value.
+    value
+        Estimate of the primary metric for that config, noise removed, in the metric's own sign.
+    interval
+        90 % interval of `value`.
+    observed
+        The metric as that trial measured it.
+    trial
+        The trial's number.
+    scale
+        The cell it was measured at; empty where no scale is declared.
+    """
+
+    config: Mapping[str, Any]
+    value: float
+    interval: tuple[float, float]
+    observed: float
+    trial: int
+    scale: Mapping[str, float]
+
+
+def find_best(history: History) -> Best:
+    """Return the finished trial whose config has the lowest expected loss.
+
+    With a scale, trials are compared within the largest cell that has results: losses at
+    different scales say nothing about which settings are better.
+
+    Raises
+    ------
+    StudyError
+        If no trial has finished with a finite, feasible result; the states are named.
+    """
+    from maquette.surrogate.denoise import denoised
+
+    found = denoised(history)
+    if found is None:
+        counts = ", ".join(f"{n} {state}" for state, n in history.counts().items()) or "none"
+        raise StudyError(
+            f"no trial has finished with a result yet (trials: {counts})",
+            hint=_first_message(history),
+        )
+    number, mean, spread = found
+    trial, objective = history.trials[number], history.objective
+    half = 1.6448536269514722 * spread  # the normal's 95 % point
+    ends = sorted((objective.value(mean - half), objective.value(mean + half)))
+    return Best(
+        config=dict(trial.config),
+        value=objective.value(mean),
+        interval=(ends[0], ends[1]),
+        observed=objective.value(trial.loss),
+        trial=number,
+        scale=dict(trial.scale),
+    )
+
+
+def _first_message(history: History) -> str | None:
+    failed = [t for t in history.trials if t.state.failed and t.message]
+    return f"trial {failed[0].number} said: {failed[0].message.splitlines()[0]}" if failed else None
+
+
+def is_result(state: State, loss: float) -> bool:
+    """Whether a trial counts as an observation."""
+    return state is State.DONE and math.isfinite(loss)

@@ -1,0 +1,311 @@
+"""The driver: fills free slots, carries reports and results to the store, keeps leases alive.
+
+Any number of drivers, on any number of machines, may drive one study at once: what to run next is
+settled by the proposer's lease, who runs it by the job's lease, and everything they know of one
+another stands in the store.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+from maquette.errors import StoreError
+from maquette.events import Ended, Event, Reported, Requeued
+from maquette.executor.protocol import Executor, Outcome, Task
+from maquette.history import History, JobRecord
+from maquette.rng import derived_seed
+from maquette.schedule.protocol import Done, Scheduler, Wait
+from maquette.store.protocol import LeaseLostError, Store
+from maquette.study.budget import Budget
+from maquette.study.interrupt import Interrupted, Interrupts
+from maquette.study.persist import patiently, save_outcome, saved_outcome
+from maquette.study.proposer import Proposer
+from maquette.trial import Decision, Report, State
+
+# A lease outlives several missed renewals, so that a machine under load is not taken for dead.
+LEASE_SECONDS = 60.0
+RENEW_SECONDS = 10.0
+LOST_SECONDS = 5.0
+WATCH_SECONDS = 0.1
+
+Watch = Callable[[History, dict[int, str]], None]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a driver runs jobs.
+
+    Parameters
+    ----------
+    budget
+        Totals of the study.
+    folder
+        Where trials' folders are made; None: nothing is kept (inline only).
+    timeout
+        Seconds of wall clock a job may take; None: no limit.
+    retries
+        How often a job that was lost with its driver is started again.
+    watch
+        Called with the history and the running jobs after new events, at most ten times a second.
+    """
+
+    budget: Budget
+    folder: Path | None = None
+    timeout: float | None = None
+    retries: int = 2
+    watch: Watch | None = None
+
+
+@final
+class Driver:
+    """Runs one study on one executor until the budget is spent or the user stops it."""
+
+    def __init__(
+        self,
+        store: Store,
+        study: int,
+        history: History,
+        scheduler: Scheduler,
+        executor: Executor,
+        settings: Settings,
+        owner: str,
+    ) -> None:
+        self._store, self._study, self._history = store, study, history
+        self._scheduler, self._executor, self._settings = scheduler, executor, settings
+        self._owner = owner
+        self._tokens: dict[int, int] = {}
+        self._orders: dict[int, Decision] = {}
+        self._idle_at = -1
+        self._next_renewal = time.monotonic() + RENEW_SECONDS
+        self._next_lost = 0.0
+        self._next_watch = 0.0
+        self._why_done = ""
+
+    def run(self, proposer: Proposer, *, inline: bool) -> str:
+        """Drive the study; return why it ended.
+
+        Raises
+        ------
+        Interrupted
+            If the user stopped it.
+        StoreError
+            If the store cannot be written for longer than a driver waits.
+        """
+        pool = None if inline else ThreadPoolExecutor(1, thread_name_prefix="proposer")
+        with Interrupts(inline) as interrupts:
+            try:
+                self._loop(proposer, pool, interrupts)
+            except KeyboardInterrupt:
+                interrupts.count = max(interrupts.count, 2)
+            finally:
+                if interrupts.count >= 2:
+                    self._give_back("cancelled by the user")
+                self._executor.close()
+                if pool is not None:
+                    pool.shutdown(wait=False, cancel_futures=True)
+                self._sync()
+                self._show(force=True)
+        if interrupts.count:
+            raise Interrupted("the run was stopped", hint="the same command resumes it")
+        return self._why_done
+
+    def _loop(
+        self, proposer: Proposer, pool: ThreadPoolExecutor | None, interrupts: Interrupts
+    ) -> None:
+        proposal: Future[Sequence[Event] | Wait | Done] | None = None
+        while interrupts.count < 2:
+            self._sync()
+            self._upkeep()
+            stopping = interrupts.count > 0 or self._spent()
+            if proposal is not None and proposal.done():
+                self._take(proposal.result())
+                proposal = None
+            if not stopping:
+                self._start_queued()
+                if proposal is None and self._free() > 0 and self._idle_at != self._history.last:
+                    ask = (self._free(), self._settings.budget, self._owner)
+                    if pool is None:
+                        self._take(proposer.propose(*ask))
+                        continue
+                    proposal = pool.submit(proposer.propose, *ask)
+            if self._over(stopping, proposal is not None):
+                return
+            self._poll(proposal is not None)
+
+    def _poll(self, proposing: bool) -> None:
+        for outcome in self._executor.poll(0.01 if proposing else 0.1, self._on_report):
+            self._finish(outcome)
+        self._show()
+
+    def _free(self) -> int:
+        return self._executor.slots - len(self._tokens)
+
+    def _spent(self) -> bool:
+        why = self._settings.budget.spent(self._history, time.time())
+        self._why_done = why or self._why_done
+        return bool(why)
+
+    def _take(self, proposal: Sequence[Event] | Wait | Done) -> None:
+        """Remember that there is nothing to propose until something happens."""
+        self._sync()
+        if isinstance(proposal, Wait | Done):
+            self._idle_at = self._history.last
+            self._why_done = proposal.reason
+
+    def _over(self, stopping: bool, proposing: bool) -> bool:
+        """Whether nothing runs, here or elsewhere, and nothing will."""
+        if self._tokens or proposing:
+            return False
+        if stopping:
+            return True
+        elsewhere = any(not job.owner.endswith("/ask") for job in self._history.running)
+        return self._idle_at == self._history.last and not elsewhere and not self._history.queued
+
+    # --- jobs ------------------------------------------------------------------------------
+
+    def _start_queued(self) -> None:
+        for job in self._history.queued:
+            if self._free() <= 0:
+                return
+            event = self._store.start(self._study, job.number, self._owner, LEASE_SECONDS)
+            self._sync()
+            if event is not None:
+                self._launch(self._history.jobs[job.number])
+
+    def _launch(self, job: JobRecord) -> None:
+        self._tokens[job.number] = job.token
+        problem, trial = self._history.problem, self._history.trials[job.trial]
+        self._executor.start(
+            Task(
+                trial=job.trial,
+                job=job.number,
+                config=trial.config,
+                fidelity=job.fidelity,
+                objective=problem.objective,
+                seed=derived_seed(problem.seed, job.trial),
+                first_step=job.first_step,
+                start=job.start,
+                folder=self._folder(job.trial),
+                timeout=self._settings.timeout,
+            )
+        )
+
+    def _folder(self, trial: int) -> Path | None:
+        root = self._settings.folder
+        return None if root is None else root / f"{trial:06d}"
+
+    def _on_report(self, number: int, report: Report) -> Decision:
+        job = self._history.jobs[number]
+        body = Reported(
+            job.trial, number, report.step, dict(report.metrics), report.cost, report.seconds
+        )
+        if not self._record(number, body):
+            return Decision(trial=job.trial)
+        for decision in self._scheduler.decide(self._history, job.trial):
+            if not decision:
+                self._orders[decision.trial] = decision
+        return self._orders.pop(job.trial, Decision(trial=job.trial))
+
+    def _finish(self, outcome: Outcome) -> None:
+        job = self._history.jobs[outcome.job]
+        if outcome.job not in self._tokens:
+            return
+        state = outcome.state
+        if state is State.DONE and not job.final:
+            state = State.PAUSED
+        body = Ended(
+            job.trial,
+            outcome.job,
+            state,
+            dict(outcome.metrics),
+            outcome.cost,
+            outcome.seconds,
+            outcome.message,
+        )
+        self._orders.pop(job.trial, None)
+        self._record(outcome.job, body)
+        self._tokens.pop(outcome.job, None)
+
+    def _record(self, job: int, body: Reported | Ended) -> bool:
+        """Write what a job did; a job whose lease is lost is ended and forgotten."""
+        folder = self._folder(body.trial)
+        try:
+            token = {job: self._tokens[job]}
+            events = patiently(lambda: self._store.record(self._study, token, [body]))
+        except LeaseLostError:
+            self._tokens.pop(job, None)
+            self._executor.cancel(job)
+            return False
+        except StoreError as error:
+            if isinstance(body, Ended) and folder is not None:
+                save_outcome(folder, body)
+                raise StoreError(
+                    [*error.problems, f"trial {body.trial}'s result is kept in {folder}"],
+                    hint="mend the store and run the same command; the result is taken from there",
+                ) from error
+            raise
+        self._fold(events)
+        return True
+
+    # --- the rest of the world -------------------------------------------------------------
+
+    def _fold(self, events: Sequence[Event]) -> None:
+        if events and events[0].number == self._history.last + 1:
+            self._history.extend(events)
+        else:
+            self._sync()
+
+    def _sync(self) -> None:
+        self._history.extend(self._store.read(self._study, self._history.last))
+
+    def _upkeep(self) -> None:
+        now = time.monotonic()
+        if now >= self._next_renewal and self._tokens:
+            self._next_renewal = now + RENEW_SECONDS
+            for job in self._store.renew(self._study, self._tokens, LEASE_SECONDS):
+                self._tokens.pop(job, None)
+                self._executor.cancel(job)
+        if now >= self._next_lost:
+            self._next_lost = now + LOST_SECONDS
+            self._recover_lost()
+
+    def _recover_lost(self) -> None:
+        """Take results that a dead driver left in a folder; requeue what it left unfinished."""
+        for lost in self._store.lost(self._study):
+            if lost.job in self._tokens or lost.job >= len(self._history.jobs):
+                continue
+            job, folder = self._history.jobs[lost.job], self._folder(lost.trial)
+            body: Ended | Requeued | None = saved_outcome(folder, lost.job) if folder else None
+            if body is None and job.starts > self._settings.retries:
+                why = f"lost {job.starts} times: {lost.reason}"
+                body = Ended(lost.trial, lost.job, State.CRASHED, message=why)
+            body = body or Requeued(lost.trial, lost.job, lost.reason)
+            try:
+                self._fold(self._store.record(self._study, {lost.job: lost.token}, [body]))
+            except LeaseLostError:
+                continue  # another driver was quicker
+
+    def _give_back(self, reason: str) -> None:
+        """Cancel what runs here and put it back in the queue."""
+        for number in list(self._tokens):
+            self._executor.cancel(number)
+            body = Requeued(self._history.jobs[number].trial, number, reason)
+            token = self._tokens.pop(number)
+            try:
+                self._store.record(self._study, {number: token}, [body])
+            except StoreError:
+                continue  # the lease runs out, or its owner is found dead, and it is requeued then
+
+    def _show(self, *, force: bool = False) -> None:
+        if self._settings.watch is None:
+            return
+        now = time.monotonic()
+        if force or now >= self._next_watch:
+            self._next_watch = now + WATCH_SECONDS
+            self._settings.watch(self._history, dict.fromkeys(self._tokens, self._owner))

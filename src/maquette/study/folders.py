@@ -1,0 +1,44 @@
+"""Where trials keep their logs, reports and checkpoints."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from maquette.errors import StudyError
+
+
+def trial_folder(url: str, study: str, folder: str | os.PathLike[str] | None) -> Path:
+    """Return the folder that holds the trials' folders of a study, made if need be.
+
+    Parameters
+    ----------
+    url
+        The store's URL. ``sqlite:///runs.db`` puts trials into ``runs.trials/<study>/``; stores
+        without a place of their own get a temporary folder.
+    study
+        The study's name; signs that a file system dislikes are replaced.
+    folder
+        The user's choice, taken as it is.
+
+    Raises
+    ------
+    StudyError
+        If the folder cannot be made.
+    """
+    if folder is not None:
+        path = Path(folder)
+    elif url.startswith("sqlite:///"):
+        file = Path(url.removeprefix("sqlite:///").partition("?")[0])
+        path = file.with_suffix(".trials") / re.sub(r"[^\w.-]+", "_", study)
+    else:
+        path = Path(tempfile.mkdtemp(prefix="maquette-"))
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StudyError(
+            f"trials cannot be kept in {path}: {error.strerror}", hint="give folder=..."
+        ) from None
+    return path.resolve()

@@ -1,0 +1,55 @@
+"""No finished trial is lost: writes are tried again, and what cannot be written is kept aside."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from maquette.errors import StoreError
+from maquette.events import Ended, from_json, to_json
+from maquette.store.protocol import LeaseLostError
+
+Result = TypeVar("Result")
+
+# A full disk or a database that restarts is mended within minutes, or not at all.
+PATIENCE_SECONDS = 60.0
+
+
+def patiently(write: Callable[[], Result], patience: float = PATIENCE_SECONDS) -> Result:
+    """Call `write` until it succeeds; raise its last StoreError after `patience` seconds."""
+    deadline = time.monotonic() + patience
+    pause = 0.05
+    while True:
+        try:
+            return write()
+        except LeaseLostError:
+            raise
+        except StoreError:
+            if time.monotonic() + pause > deadline:
+                raise
+        time.sleep(pause)
+        pause = min(2 * pause, 5.0)
+
+
+def save_outcome(folder: Path, body: Ended) -> None:
+    """Write a result into its trial's folder; best effort, for a disk may be full there too."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = folder / ".outcome.json"
+        draft.write_text(json.dumps(to_json(body)))
+        os.replace(draft, folder / "outcome.json")
+    except OSError:
+        return
+
+
+def saved_outcome(folder: Path, job: int) -> Ended | None:
+    """Return the result that an earlier driver could not write, if it is of this job."""
+    try:
+        body = from_json("ended", json.loads((folder / "outcome.json").read_text()))
+    except (OSError, ValueError, StoreError):
+        return None
+    return body if isinstance(body, Ended) and body.job == job else None

@@ -1,0 +1,112 @@
+"""Proposing in three steps, so that nothing is computed while a lock is held.
+
+1. A short transaction takes the study's proposer lease and reads the last event number, the basis.
+2. The scheduler and searcher compute from the events up to the basis, with no transaction open.
+3. A short transaction checks the lease's token, numbers the proposals and writes them.
+
+The generator depends on the study's seed and the basis alone, so a proposal can be recomputed
+from the events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import final
+
+import numpy as np
+
+from maquette.events import Event, Proposed
+from maquette.fidelity import Fidelity
+from maquette.history import History, Problem
+from maquette.rng import generator
+from maquette.schedule.protocol import Done, Scheduler, Wait
+from maquette.search.protocol import Searcher
+from maquette.store.protocol import LeaseLostError, Store
+from maquette.study.budget import Budget
+from maquette.trial import Job, Suggestion
+
+# Longer than any proposal should take; a holder that dies is found out at once, see the store.
+LEASE_SECONDS = 300.0
+
+
+@final
+class Proposer:
+    """Proposes jobs for one study; keeps its own fold of the events, for its own thread."""
+
+    def __init__(
+        self, store: Store, study: int, problem: Problem, methods: tuple[Searcher, Scheduler]
+    ) -> None:
+        self._store = store
+        self._study = study
+        self._searcher, self._scheduler = methods
+        self._history = History(problem)
+
+    def propose(self, n: int, budget: Budget, owner: str) -> Sequence[Event] | Wait | Done:
+        """Propose up to `n` jobs; new trials only within the budget.
+
+        Returns the events written, `Wait` (also while another driver proposes), or `Done`.
+        """
+        lease = self._store.acquire_proposer(self._study, owner, LEASE_SECONDS)
+        if lease is None:
+            return Wait("another driver is proposing")
+        try:
+            events = self._store.read(self._study, self._history.last)
+            self._history.extend(e for e in events if e.number <= lease.basis)
+            room = budget.room(self._history)
+            jobs = self._next(n, room)
+            if isinstance(jobs, Wait | Done):
+                self._store.release_proposer(self._study, lease)
+                return jobs
+            return self._store.propose(self._study, lease, [_draft(j, lease.basis) for j in jobs])
+        except LeaseLostError:
+            return Wait("the proposer's lease was taken over")
+        except BaseException:
+            self._store.release_proposer(self._study, lease)
+            raise
+
+    def _next(self, n: int, room: float) -> list[Job] | Wait | Done:
+        rng = generator(self._history.problem.seed, self._history.last)
+        searcher = self._searcher if room >= 1 else _NothingNew()
+        jobs = self._scheduler.next(self._history, searcher, n, rng)
+        if isinstance(jobs, Wait | Done):
+            return jobs
+        kept: list[Job] = []
+        for job in jobs:
+            if job.trial is None:
+                if room < 1:
+                    continue
+                room -= 1
+            kept.append(job)
+        if kept:
+            return kept
+        pending = bool(self._history.pending)
+        return Wait("the budget of trials is proposed") if pending else Done("budget of trials")
+
+
+@final
+class _NothingNew:
+    """Stands in for the searcher once no new trial may start: trials under way may go on."""
+
+    def suggest(
+        self, history: History, at: Fidelity, n: int, rng: np.random.Generator
+    ) -> Sequence[Suggestion]:
+        """Suggest nothing."""
+        return []
+
+
+def _draft(job: Job, basis: int) -> Proposed:
+    new = job.trial is None
+    return Proposed(
+        trial=-1 if job.trial is None else job.trial,
+        job=-1,
+        config=dict(job.suggestion.config) if new else None,
+        until=dict(job.fidelity.until),
+        scale=dict(job.fidelity.scale),
+        instance=job.fidelity.instance,
+        first_step=job.first_step,
+        start=job.start,
+        final=job.final,
+        origin=job.suggestion.origin,
+        why=dict(job.suggestion.why),
+        basis=basis,
+    )

@@ -1,0 +1,384 @@
+"""Study: a space, a scale, an objective, a searcher, a scheduler and a store, held together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, final, overload
+
+from maquette.errors import StudyError
+from maquette.events import BudgetChanged, SpaceChanged
+from maquette.fidelity import Duration
+from maquette.history import History, Problem, TrialRecord
+from maquette.instances import Instances
+from maquette.objective import Objective
+from maquette.scale import Scale
+from maquette.schedule.protocol import Scheduler
+from maquette.search.protocol import Searcher
+from maquette.space import Space
+from maquette.store.protocol import Store
+from maquette.study.asktell import AskTell
+from maquette.study.best import Best, find_best
+from maquette.study.budget import Budget
+from maquette.study.driver import Driver, Settings, Watch
+from maquette.study.proposer import Proposer
+from maquette.study.spec import from_spec, refuse_changes, to_spec
+from maquette.trial import State, Trial
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from maquette.scaling import DriftModel, Recipe
+
+Function = Callable[[Trial], Any]
+
+
+@final
+class Study:
+    """A search that can be run, interrupted, resumed, shared between machines, and transferred.
+
+    Opening a name that the store already holds resumes it: same command, same study.
+
+    Parameters
+    ----------
+    name
+        The study's name in its store.
+    space
+        What may vary. Given again with a wider space, the study grows; narrowing is refused.
+    fn
+        ``fn(trial) -> float | mapping``. May be left out for ask and tell.
+    store
+        ``"sqlite:///maquette.db"``, ``"postgresql://..."``, a Store, or None: the environment's
+        MAQUETTE_STORE, else in memory.
+    objective
+        ``"loss"``, ``"max:accuracy"`` or an Objective.
+    searcher, scheduler
+        A name, or an object such as ``mq.search.GP()`` or ``mq.schedule.ASHA(eta=3)``.
+    fidelity
+        Duration key to ``(least, full)``, for example ``{"steps": (27, 729)}``.
+    scale
+        Axes with base and target values.
+    instances
+        What configs are measured on.
+    seed
+        Decides every proposal, together with the results that came before it.
+
+    Raises
+    ------
+    SpaceError, ObjectiveError, ScaleError, StudyError
+        If a part is malformed, or differs from what the stored study was created with.
+    StoreError
+        If the store cannot be opened.
+    """
+
+    def __init__(  # noqa: PLR0913 - the parts of a study, each with a default
+        self,
+        name: str,
+        space: Space | Mapping[str, Any],
+        fn: Function | None = None,
+        *,
+        store: str | os.PathLike[str] | Store | None = None,
+        objective: str | Objective = "loss",
+        searcher: str | Searcher = "auto",
+        scheduler: str | Scheduler = "full",
+        fidelity: Mapping[str, Any] | None = None,
+        scale: Scale | None = None,
+        instances: Instances | None = None,
+        seed: int = 0,
+    ) -> None:
+        from maquette.schedule import by_name as scheduler_by_name
+        from maquette.search import by_name as searcher_by_name
+        from maquette.store import open_store
+
+        if not isinstance(name, str) or not name.strip():
+            raise StudyError(f"a study needs a name, not {name!r}")
+        if fn is not None and not callable(fn):
+            raise StudyError(f"fn must be a function of a trial, not {fn!r}")
+        problem = Problem(
+            space if isinstance(space, Space) else Space(space),
+            Objective.parse(objective),
+            Duration.parse(fidelity),
+            scale,
+            instances,
+            _seed(seed),
+        )
+        self.name = name
+        self.fn = fn
+        self._searcher = searcher_by_name(searcher) if isinstance(searcher, str) else searcher
+        self._scheduler = scheduler_by_name(scheduler) if isinstance(scheduler, str) else scheduler
+        _check_methods(self._searcher, self._scheduler)
+        self._store = open_store(store)
+        spec = to_spec(problem, _describe(searcher), _describe(scheduler))
+        row = self._store.create(name, spec)
+        self._id = row.id
+        self._problem = from_spec(row.spec)
+        refuse_changes(name, self._problem, problem)
+        self._history = History(self._problem)
+        self._refresh()
+        self._grow(problem.space)
+        self._turns = AskTell(self._store, self._id, self._problem, self._methods)
+
+    @classmethod
+    def load(cls, name: str, store: str | os.PathLike[str] | Store | None = None) -> Study:
+        """Open a stored study to look at it: nothing is written, and it cannot be run.
+
+        Raises
+        ------
+        StoreError
+            If there is no such store or study; the nearest name is given.
+        """
+        from maquette.store import open_store
+
+        self = cls.__new__(cls)
+        self.name, self.fn = name, None
+        self._store = open_store(store, read_only=True)
+        row = self._store.find(name)
+        self._id = row.id
+        self._problem = from_spec(row.spec)
+        self._history = History(self._problem)
+        self._searcher, self._scheduler = None, None
+        return self
+
+    # --- looking ---------------------------------------------------------------------------
+
+    @property
+    def history(self) -> History:
+        """The study's events and columns, as of now."""
+        self._refresh()
+        return self._history
+
+    @property
+    def trials(self) -> list[TrialRecord]:
+        """Every trial, in order of proposal."""
+        return list(self.history.trials)
+
+    @property
+    def space(self) -> Space:
+        """The space in force."""
+        return self.history.space
+
+    @property
+    def store_url(self) -> str:
+        """Where the study is kept, without secrets."""
+        return self._store.url
+
+    def best(self) -> Best:
+        """Return the best config, its denoised value and interval; StudyError if there is none."""
+        return find_best(self.history)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return one row a trial: number, state, config, scale, metrics, cost (needs pandas)."""
+        from maquette.study.export import to_pandas
+
+        return to_pandas(self.history)
+
+    def model(self) -> DriftModel:
+        """Return the drift model fitted on the trials that ran to their end."""
+        from maquette.study.evidence import fit_drift
+
+        return fit_drift(self.name, self.history)
+
+    def transfer(self, **at: float) -> Recipe:
+        """Return the settings for the target, the loss to expect, intervals, and a verdict.
+
+        Parameters
+        ----------
+        at
+            Axis to value, for example ``width=4096``; axes left out stand at the scale's target.
+
+        Raises
+        ------
+        StudyError
+            If the study declares no scale or has no finished trial.
+        ScaleError
+            If an axis is unknown or a value is not a positive number.
+        """
+        model = self.model()
+        scale = self._problem.scale
+        return model.recipe(**(scale.complete(at) if scale else at))
+
+    def _refresh(self) -> None:
+        self._history.extend(self._store.read(self._id, self._history.last))
+
+    # --- searching -------------------------------------------------------------------------
+
+    @overload
+    def ask(self, n: None = None) -> Trial: ...
+    @overload
+    def ask(self, n: int) -> list[Trial]: ...
+    def ask(self, n: int | None = None) -> Trial | list[Trial]:
+        """Return a trial to run, or `n` of them; tell what came of it with `tell`.
+
+        Raises
+        ------
+        StudyError
+            If the scheduler has nothing to start until results are told.
+        """
+        if n is not None and (isinstance(n, bool) or not isinstance(n, int) or n < 1):
+            raise StudyError(f"ask for a whole number of trials, not {n!r}")
+        self._need_methods()
+        trials = self._turns.ask(self.history, 1 if n is None else n)
+        return trials[0] if n is None else trials
+
+    def tell(
+        self,
+        trial: Trial | int | Mapping[str, Any],
+        result: Any = None,
+        *,
+        state: State | str | None = None,
+        cost: float | None = None,
+        seconds: float | None = None,
+        scale: Mapping[str, float] | None = None,
+    ) -> None:
+        """Say what came of a trial.
+
+        Parameters
+        ----------
+        trial
+            What `ask` returned, its number, or a config that nobody asked for.
+        result
+            A number (the primary metric) or a mapping of metrics.
+        state
+            How it ended, if there is no result: ``"oom"``, ``"crashed"``, ``"diverged"``, ...
+        cost, seconds
+            What it cost, in the study's unit, and how long it took.
+        scale
+            The cell of a config that nobody asked for; left-out axes stand at the base.
+
+        Raises
+        ------
+        StudyError
+            If the trial is unknown or has ended, or the state cannot be told.
+        ObjectiveError, SpaceError
+            If the result is not a result, or the config not one of the space.
+        """
+        self._need_methods()
+        spent = (cost, seconds)
+        self._turns.tell(self.history, trial, result, state, spent, scale)
+
+    def run(
+        self,
+        budget: Budget | int | Mapping[str, Any],
+        workers: int = 1,
+        executor: str | None = None,
+        *,
+        timeout: float | None = None,
+        retries: int = 2,
+        folder: str | os.PathLike[str] | None = None,
+        watch: Watch | None = None,
+    ) -> Best:
+        """Run trials until the study's budget is spent; return the best config.
+
+        Parameters
+        ----------
+        budget
+            A total over the study's whole life: a number of trials, or a Budget.
+        workers
+            Jobs that run at once.
+        executor
+            ``"inline"`` (in this process) or ``"process"``; None: inline for one worker.
+        timeout
+            Seconds of wall clock a job may take.
+        retries
+            How often a job lost with its machine is started again.
+        folder
+            Where trials' folders are made. None: beside a SQLite store, else in a temporary
+            folder.
+        watch
+            Called with the history and the running jobs as things happen.
+
+        Raises
+        ------
+        Interrupted
+            On Ctrl-C: the first drains, the second cancels and requeues, the third exits.
+        StudyError
+            If there is no function, or no trial ended with a result.
+        """
+        from maquette.executor import open_executor
+        from maquette.store.owner import current_owner
+        from maquette.study.folders import trial_folder
+
+        if self.fn is None:
+            raise StudyError(
+                f"study {self.name!r} has no function to run",
+                hint="give fn to Study, or use ask() and tell()",
+            )
+        if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+            raise StudyError(f"workers must be a positive whole number, not {workers!r}")
+        limit = Budget.parse(budget)
+        if limit == Budget():
+            raise StudyError("a budget is needed", hint="for example budget=50")
+        kind = executor or ("inline" if workers == 1 else "process")
+        settings = Settings(
+            limit, trial_folder(self._store.url, self.name, folder), timeout, retries, watch
+        )
+        self._record_budget(limit, workers)
+        driver = Driver(
+            self._store,
+            self._id,
+            self._history,
+            self._methods[1],
+            open_executor(kind, self.fn, workers),
+            settings,
+            current_owner(),
+        )
+        proposer = Proposer(self._store, self._id, self._problem, self._methods)
+        driver.run(proposer, inline=kind == "inline")
+        return self.best()
+
+    # --- inside ----------------------------------------------------------------------------
+
+    @property
+    def _methods(self) -> tuple[Searcher, Scheduler]:
+        self._need_methods()
+        return self._searcher, self._scheduler  # type: ignore[return-value]
+
+    def _need_methods(self) -> None:
+        if self._searcher is None:
+            raise StudyError(f"study {self.name!r} was opened to look at, not to run")
+
+    def _record_budget(self, budget: Budget, workers: int) -> None:
+        """Record the budget when it changes, so that every driver and viewer knows it."""
+        body = BudgetChanged(budget.trials, budget.seconds, budget.cost, workers)
+        if self.history.budget != body:
+            self._store.append(self._id, [body])
+            self._refresh()
+
+    def _grow(self, space: Space) -> None:
+        """Widen the stored space to the one given, or refuse with the differences."""
+        stored = self._history.space
+        if space == stored:
+            return
+        changes = stored.diff(space)
+        if not space.widens(stored):
+            raise StudyError(
+                [
+                    f"study {self.name!r}: the space is narrower than the stored one: {c}"
+                    for c in changes
+                ],
+                hint="give the study another name, or a space that holds all of the old one",
+            )
+        self._store.append(self._id, [SpaceChanged(space.to_json())])
+        self._refresh()
+
+
+def _describe(method: str | object) -> str:
+    return method if isinstance(method, str) else type(method).__name__
+
+
+def _check_methods(searcher: object, scheduler: object) -> None:
+    problems = []
+    if not callable(getattr(searcher, "suggest", None)):
+        problems.append(f"searcher {searcher!r} has no method suggest")
+    if not (
+        callable(getattr(scheduler, "next", None)) and callable(getattr(scheduler, "decide", None))
+    ):
+        problems.append(f"scheduler {scheduler!r} has no methods next and decide")
+    if problems:
+        raise StudyError(problems)
+
+
+def _seed(seed: int) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise StudyError(f"seed must be a whole number, zero or more, not {seed!r}")
+    return seed
