@@ -1,0 +1,125 @@
+"""Checking configs against a space, and their canonical form."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from maquette.errors import nearest
+from maquette.space.codec import Codec, coded
+from maquette.space.constraint import Constraint
+from maquette.space.declare import order, value_problem
+from maquette.space.parameter import (
+    Choice,
+    Config,
+    Float,
+    Parameter,
+    Scalar,
+    conditions,
+    plain,
+    position,
+)
+
+Parameters = Mapping[str, Parameter]
+
+
+def problems_of(
+    config: Mapping[str, Any],
+    parameters: Parameters,
+    codec: Codec,
+    constraints: tuple[Constraint, ...],
+    *,
+    inactive: bool,
+) -> tuple[list[str], Config]:
+    """Return every problem of a config, and its canonical form (complete if there is none).
+
+    `inactive`: whether a parameter that is present without being active is a problem.
+    """
+    problems = [
+        f"unknown parameter {name!r}." + nearest(str(name), parameters)
+        for name in config
+        if name not in parameters
+    ]
+    found: dict[str, list[str]] = {}
+    values: Config = {}
+    # True: active; False: inactive; None: unknown, since a parent is missing or wrong.
+    status: dict[str, bool | None] = {}
+    for name in order(parameters):
+        parameter = parameters[name]
+        status[name] = active = _status(name, parameters, codec, values, status)
+        if active is False:
+            if inactive and name in config:
+                found[name] = [f"{name}: is present but not active ({_unmet(parameter)})"]
+        elif name in config:
+            value = plain(config[name])
+            wrong = value_problem(value, parameter)
+            if wrong:
+                found[name] = [f"{name}: {wrong}"]
+            else:
+                values[name] = typed(value, parameter)
+        elif active:
+            found[name] = [f"{name}: is missing"]
+    problems += [p for name in parameters for p in found.get(name, ())]
+    ordered = {name: values[name] for name in parameters if name in values}
+    problems += _violated(ordered, parameters, constraints)
+    return problems, ordered
+
+
+def _status(
+    name: str,
+    parameters: Parameters,
+    codec: Codec,
+    values: Config,
+    status: Mapping[str, bool | None],
+) -> bool | None:
+    names = list(parameters)
+    result: bool | None = True
+    for gate in codec.gates:
+        if names[gate.child] != name:
+            continue
+        parent = names[gate.parent]
+        if status[parent] is False:
+            return False
+        if parent not in values:
+            result = None
+        elif not gate.holds(np.array([coded(values[parent], parameters[parent])]))[0]:
+            return False
+    return result
+
+
+def _unmet(parameter: Parameter) -> str:
+    return "it needs " + " and ".join(str(c) for c in conditions(parameter))
+
+
+def _violated(
+    values: Config, parameters: Parameters, constraints: tuple[Constraint, ...]
+) -> list[str]:
+    problems = []
+    for constraint in constraints:
+        if any(name not in values for name in constraint.names):
+            continue
+        columns = {n: np.array([coded(values[n], parameters[n])]) for n in constraint.names}
+        if not constraint.holds(columns, parameters).all():
+            shown = ", ".join(f"{n}={values[n]!r}" for n in constraint.names)
+            problems.append(f"constraint {constraint.text!r} is violated by {shown}")
+    return problems
+
+
+def typed(value: Any, parameter: Parameter) -> Scalar:
+    """Return a fitting value in its parameter's type: 4.0 is 4 for an Int."""
+    if isinstance(parameter, Choice):
+        index = position(value, parameter.values)
+        return value if index is None else parameter.values[index]
+    return float(value) + 0.0 if isinstance(parameter, Float) else int(value)
+
+
+def key(config: Config) -> str:
+    """Write a canonical config as one line; floats go by their 13 first significant digits."""
+    rounded = {
+        name: float(f"{value:.12e}") if isinstance(value, float) else value
+        for name, value in config.items()
+    }
+    return json.dumps(rounded, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,89 @@
+"""Two versions of a space: what changed, and whether earlier configs still belong to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from maquette.space.declare import extent
+from maquette.space.parameter import Choice, Float, Parameter, conditions, position, show
+
+Parameters = Mapping[str, Parameter]
+
+
+def changes(old: Parameters, new: Parameters) -> list[str]:
+    """Return one sentence per change of the parameters, from old to new."""
+    lines = [f"{name}: removed" for name in old if name not in new]
+    lines += [f"{name}: added, {new[name]!r}" for name in new if name not in old]
+    for name in old:
+        if name in new:
+            lines += [f"{name}: {c}" for c in _changes(old[name], new[name])]
+    kept = [n for n in old if n in new]
+    if kept != [n for n in new if n in old]:
+        lines.append(f"order: {', '.join(kept)} -> {', '.join(n for n in new if n in old)}")
+    return lines
+
+
+def _changes(old: Parameter, new: Parameter) -> list[str]:
+    if type(old) is not type(new):
+        return [f"{_kind(old)} -> {_kind(new)}: {extent(old)} -> {extent(new)}"]
+    lines = []
+    if isinstance(old, Choice) and isinstance(new, Choice):
+        lines += [f"choice {show(v)} added" for v in new.values if position(v, old.values) is None]
+        lines += [
+            f"choice {show(v)} removed" for v in old.values if position(v, new.values) is None
+        ]
+        kept = [v for v in old.values if position(v, new.values) is not None]
+        if kept != [v for v in new.values if position(v, old.values) is not None]:
+            lines.append(f"choices {extent(old)} -> {extent(new)}")
+    elif not isinstance(old, Choice) and not isinstance(new, Choice):
+        if (old.low, old.high) != (new.low, new.high):
+            lines.append(f"range {extent(old)} -> {extent(new)}")
+        if old.log != new.log:
+            lines.append(f"scale {_scale(old.log)} -> {_scale(new.log)}")
+    if repr(old.default) != repr(new.default):
+        lines.append(f"default {_default(old)} -> {_default(new)}")
+    if old.prior != new.prior:
+        lines.append(f"prior {old.prior or 'none'} -> {new.prior or 'none'}")
+    if old.when != new.when:
+        lines.append(f"when {_when(old)} -> {_when(new)}")
+    return lines
+
+
+def accepts(new: Parameters, old: Parameters) -> bool:
+    """Whether every config of old, completed by defaults, fits new (constraints apart)."""
+    added = [p for name, p in new.items() if name not in old]
+    return all(_given(p) for p in added) and all(
+        name in new and _covers(new[name], old[name]) for name in old
+    )
+
+
+def _covers(new: Parameter, old: Parameter) -> bool:
+    if set(conditions(new)) != set(conditions(old)):
+        return False
+    if isinstance(old, Choice):
+        return isinstance(new, Choice) and all(
+            position(v, new.values) is not None for v in old.values
+        )
+    if isinstance(new, Choice) or (isinstance(old, Float) and not isinstance(new, Float)):
+        return False
+    return new.low <= old.low and old.high <= new.high
+
+
+def _given(parameter: Parameter) -> bool:
+    return parameter.declared if isinstance(parameter, Choice) else parameter.default is not None
+
+
+def _kind(parameter: Parameter) -> str:
+    return type(parameter).__name__.lower()
+
+
+def _scale(log: bool) -> str:
+    return "log" if log else "linear"
+
+
+def _default(parameter: Parameter) -> str:
+    return show(parameter.default) if _given(parameter) else "unset"
+
+
+def _when(parameter: Parameter) -> str:
+    return " and ".join(str(c) for c in conditions(parameter)) or "always"
