@@ -56,12 +56,14 @@ class Finished:
     @property
     def loss(self) -> np.ndarray:
         """The primary loss, shape (n,); NaN unless the trial is done."""
-        return self.losses[:, 0]
+        loss: np.ndarray = self.losses[:, 0]
+        return loss
 
     @property
     def ok(self) -> np.ndarray:
         """Whether the primary loss is a finite number, shape (n,)."""
-        return np.isfinite(self.losses[:, 0])
+        ok: np.ndarray = np.isfinite(self.losses[:, 0])
+        return ok
 
     def first(self, n: int) -> Finished:
         """Return the n trials that finished first."""
@@ -77,13 +79,18 @@ class Columns:
 
     def __init__(self, dimensions: int, axes: Sequence[str], metrics: int) -> None:
         self._n = 0
-        self._widths = {
+        self._widths: dict[str, tuple[int, type]] = {
             "X": (dimensions, float),
             "active": (dimensions, bool),
             "losses": (metrics, float),
             "scale": (len(axes), float),
         }
-        self._flat = {"trial": int, "violation": float, "cost": float, "state": object}
+        self._flat: dict[str, type] = {
+            "trial": int,
+            "violation": float,
+            "cost": float,
+            "state": object,
+        }
         self._data: dict[str, np.ndarray] = {}
         self._reserve(16)
 
@@ -95,7 +102,7 @@ class Columns:
         self._capacity = capacity
 
     def _grow(self, name: str, shape: tuple[int, ...], kind: type) -> None:
-        fresh = np.empty(shape, dtype=kind)
+        fresh: np.ndarray = np.empty(shape, dtype=kind)
         if self._n:
             fresh[: self._n] = self._data[name][: self._n]
         self._data[name] = fresh

@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from numbers import Real
 from typing import Any, final
 
 from maquette.errors import StudyError
 from maquette.instances import Instance
+from maquette.number import as_number, is_positive
 
 
 @final
@@ -59,12 +59,13 @@ class Duration:
     @classmethod
     def parse(cls, spec: Mapping[str, Any] | None) -> Duration:
         """Read ``{"steps": (27, 729)}``; a single number means least = full."""
-        problems, rows = [], []
+        problems: list[str] = []
+        rows: list[tuple[str, float, float]] = []
         for key, value in (spec or {}).items():
-            pair = (value, value) if isinstance(value, Real) else value
-            if not (isinstance(pair, tuple | list) and len(pair) == 2 and all(map(_number, pair))):
+            pair = (value, value) if as_number(value) is not None else value
+            if not (isinstance(pair, tuple | list) and len(pair) == 2):
                 problems.append(f"fidelity {key!r} must be (least, full), not {value!r}")
-            elif not 0 < pair[0] <= pair[1]:
+            elif not (all(map(is_positive, pair)) and pair[0] <= pair[1]):
                 problems.append(f"fidelity {key!r}: need 0 < least <= full, not {value!r}")
             else:
                 rows.append((str(key), pair[0], pair[1]))
@@ -102,7 +103,3 @@ class Duration:
     def to_json(self) -> dict[str, list[float]]:
         """Return a JSON-ready mapping; `parse` reads it back."""
         return {key: [low, high] for key, low, high in self.axes}
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(float(value))

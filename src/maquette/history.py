@@ -48,7 +48,10 @@ class Problem:
 @final
 @dataclass(slots=True)
 class JobRecord:
-    """One job as folded so far; written by `History` alone."""
+    """One job as folded so far; written by `History` alone.
+
+    `steps` and `losses` are the curve that this job reported, on its own instance.
+    """
 
     number: int
     trial: int
@@ -62,6 +65,8 @@ class JobRecord:
     token: int = 0
     starts: int = 0
     metrics: Mapping[str, float] = field(default_factory=dict)
+    steps: list[float] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
     cost: float = 0.0
     seconds: float = 0.0
 
@@ -294,6 +299,8 @@ class History:
         keep = int(np.searchsorted(np.asarray(trial.steps), job.first_step, side="right"))
         if job.starts > 1 or keep < len(trial.steps):
             del trial.steps[keep:], trial.losses[keep:]
+            job.steps.clear()
+            job.losses.clear()
 
     def _report(self, body: Reported) -> None:
         trial, job = self.trials[body.trial], self.jobs[body.job]
@@ -301,8 +308,10 @@ class History:
             return
         trial.metrics.update(body.metrics)
         if self.objective.primary in body.metrics:
-            trial.steps.append(body.step)
-            trial.losses.append(self.objective.loss(body.metrics))
+            loss = self.objective.loss(body.metrics)
+            for curve in (trial, job):
+                curve.steps.append(body.step)
+                curve.losses.append(loss)
         self._charge(trial, job, body.cost, body.seconds)
 
     def _charge(
@@ -367,6 +376,6 @@ class History:
             self.problem.seed,
         )
         for trial in self.trials:
-            trial.config = space.complete(trial.config)
+            trial.config = space.fill(trial.config)
             trial.row, trial.active = space.encode(trial.config)
         self._columns.encode_again(space.dimensions, self.trials)

@@ -10,12 +10,12 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from numbers import Real
 from typing import Any, final
 
 import numpy as np
 
 from maquette.errors import ObjectiveError, nearest
+from maquette.number import as_number
 
 _CONSTRAINT = re.compile(r"^\s*(<=|>=|<|>)\s*([-+0-9.eE]+)\s*$")
 
@@ -120,7 +120,8 @@ class Objective:
     def losses(self, metrics: Mapping[str, float]) -> np.ndarray:
         """Return the metrics as losses, shape (number of metrics,); NaN where one is missing."""
         values = np.array([float(metrics.get(name, math.nan)) for name in self.metrics])
-        return values * self.signs
+        losses: np.ndarray = values * self.signs
+        return losses
 
     def loss(self, metrics: Mapping[str, float]) -> float:
         """Return the primary metric as a loss; NaN if it is missing."""
@@ -195,22 +196,6 @@ class Objective:
     def from_json(cls, data: Mapping[str, Any]) -> Objective:
         """Read what `to_json` wrote."""
         return cls(**data)
-
-
-def as_number(value: Any) -> float | None:
-    """Return a real number, 0-d array or 1-element tensor as a float; None if it is not one."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, Real | np.number):
-        return float(value)
-    item = getattr(value, "item", None)
-    if item is not None and getattr(value, "size", None) is not None:
-        try:
-            scalar = item()
-        except (TypeError, ValueError, RuntimeError):
-            return None
-        return float(scalar) if isinstance(scalar, Real) and not isinstance(scalar, bool) else None
-    return None
 
 
 def _show(value: Any) -> str:

@@ -10,10 +10,10 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, final
 
 from maquette.errors import ScaleError, nearest
+from maquette.number import is_positive
 
 Cell = dict[str, float]
 
@@ -107,11 +107,11 @@ class Scale:
         return self._fill(cell, self.base, "cell")
 
     def _fill(self, cell: Mapping[str, float], default: Cell, what: str) -> Cell:
-        problems = []
+        problems: list[str] = []
         for name, value in cell.items():
             if name not in self.names:
                 problems.append(f"{what}: unknown axis {name!r}." + nearest(name, self.names))
-            elif not _positive(value):
+            elif not is_positive(value):
                 problems.append(f"{what}: {name} must be a positive number, not {value!r}")
         if problems:
             raise ScaleError(problems)
@@ -120,7 +120,8 @@ class Scale:
     def _read_proxies(self, cells: Sequence[Mapping[str, float]]) -> tuple[tuple[float, ...], ...]:
         if not cells:
             raise ScaleError("proxies is empty: give at least one cell, or leave it out")
-        rows, problems = [], []
+        rows: list[tuple[float, ...]] = []
+        problems: list[str] = []
         for i, cell in enumerate(cells, 1):
             try:
                 filled = self._fill(cell, self.base, f"proxy {i}")
@@ -158,20 +159,11 @@ class Scale:
         return "\n".join(["Scale", *rows, f"  {len(self.proxies)} proxies"])
 
 
-def _positive(value: Any) -> bool:
-    return (
-        isinstance(value, Real)
-        and not isinstance(value, bool)
-        and math.isfinite(float(value))
-        and value > 0
-    )
-
-
 def _read_axes(axes: Mapping[str, Any]) -> tuple[tuple[str, float, float], ...]:
     problems = [] if axes else ["a scale needs at least one axis, for example width=(64, 4096)"]
     rows = []
     for name, pair in axes.items():
-        if not (isinstance(pair, tuple | list) and len(pair) == 2 and all(map(_positive, pair))):
+        if not (isinstance(pair, tuple | list) and len(pair) == 2 and all(map(is_positive, pair))):
             problems.append(
                 f"axis {name!r} must be (base, target), two positive numbers, not {pair!r}"
             )

@@ -20,7 +20,7 @@ from typing import Any, Protocol, final
 from maquette.errors import ObjectiveError
 from maquette.fidelity import Fidelity
 from maquette.instances import Instance
-from maquette.objective import as_number
+from maquette.number import as_number
 
 Config = Mapping[str, Any]
 

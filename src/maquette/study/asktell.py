@@ -10,11 +10,11 @@ from typing import Any, final
 from maquette.errors import StudyError, nearest
 from maquette.events import Ended, Event, Proposed, Reported
 from maquette.history import History, JobRecord, Problem
-from maquette.objective import as_number
+from maquette.number import as_number
 from maquette.rng import derived_seed
 from maquette.schedule.protocol import Done, Scheduler, Wait
 from maquette.search.protocol import Searcher
-from maquette.store.owner import current_owner
+from maquette.store.owner import new_owner
 from maquette.store.protocol import Store
 from maquette.study.budget import Budget
 from maquette.study.persist import patiently
@@ -38,7 +38,7 @@ class AskTell:
         self._scheduler = methods[1]
         self._proposer = Proposer(store, study, problem, methods)
         # Drivers do not wait for asked trials: whoever asked may take weeks.
-        self._owner = f"{current_owner()}/ask"
+        self._owner = f"{new_owner()}/ask"
 
     def ask(self, history: History, n: int) -> list[Trial]:
         """Return up to `n` trials to run, at least one; queued jobs first."""

@@ -9,7 +9,7 @@ from typing import Any, final
 
 from maquette.errors import StudyError, nearest
 from maquette.history import History
-from maquette.objective import as_number
+from maquette.number import as_number
 
 
 @final

@@ -88,7 +88,6 @@ class Study:
     ) -> None:
         from maquette.schedule import by_name as scheduler_by_name
         from maquette.search import by_name as searcher_by_name
-        from maquette.store import open_store
 
         if not isinstance(name, str) or not name.strip():
             raise StudyError(f"a study needs a name, not {name!r}")
@@ -104,10 +103,12 @@ class Study:
         )
         self.name = name
         self.fn = fn
-        self._searcher = searcher_by_name(searcher) if isinstance(searcher, str) else searcher
-        self._scheduler = scheduler_by_name(scheduler) if isinstance(scheduler, str) else scheduler
-        _check_methods(self._searcher, self._scheduler)
-        self._store = open_store(store)
+        search = searcher_by_name(searcher) if isinstance(searcher, str) else searcher
+        schedule = scheduler_by_name(scheduler) if isinstance(scheduler, str) else scheduler
+        _check_methods(search, schedule)
+        self._searcher: Searcher | None = search
+        self._scheduler: Scheduler | None = schedule
+        self._store = _open(store)
         spec = to_spec(problem, _describe(searcher), _describe(scheduler))
         row = self._store.create(name, spec)
         self._id = row.id
@@ -116,7 +117,7 @@ class Study:
         self._history = History(self._problem)
         self._refresh()
         self._grow(problem.space)
-        self._turns = AskTell(self._store, self._id, self._problem, self._methods)
+        self._turns: AskTell | None = None
 
     @classmethod
     def load(cls, name: str, store: str | os.PathLike[str] | Store | None = None) -> Study:
@@ -127,16 +128,14 @@ class Study:
         StoreError
             If there is no such store or study; the nearest name is given.
         """
-        from maquette.store import open_store
-
         self = cls.__new__(cls)
         self.name, self.fn = name, None
-        self._store = open_store(store, read_only=True)
+        self._store = _open(store, read_only=True)
         row = self._store.find(name)
         self._id = row.id
         self._problem = from_spec(row.spec)
         self._history = History(self._problem)
-        self._searcher, self._scheduler = None, None
+        self._searcher, self._scheduler, self._turns = None, None, None
         return self
 
     # --- looking ---------------------------------------------------------------------------
@@ -216,8 +215,7 @@ class Study:
         """
         if n is not None and (isinstance(n, bool) or not isinstance(n, int) or n < 1):
             raise StudyError(f"ask for a whole number of trials, not {n!r}")
-        self._need_methods()
-        trials = self._turns.ask(self.history, 1 if n is None else n)
+        trials = self._asktell().ask(self.history, 1 if n is None else n)
         return trials[0] if n is None else trials
 
     def tell(
@@ -252,9 +250,8 @@ class Study:
         ObjectiveError, SpaceError
             If the result is not a result, or the config not one of the space.
         """
-        self._need_methods()
         spent = (cost, seconds)
-        self._turns.tell(self.history, trial, result, state, spent, scale)
+        self._asktell().tell(self.history, trial, result, state, spent, scale)
 
     def run(
         self,
@@ -295,7 +292,7 @@ class Study:
             If there is no function, or no trial ended with a result.
         """
         from maquette.executor import open_executor
-        from maquette.store.owner import current_owner
+        from maquette.store.owner import new_owner
         from maquette.study.folders import trial_folder
 
         if self.fn is None:
@@ -320,7 +317,7 @@ class Study:
             self._methods[1],
             open_executor(kind, self.fn, workers),
             settings,
-            current_owner(),
+            new_owner(),
         )
         proposer = Proposer(self._store, self._id, self._problem, self._methods)
         driver.run(proposer, inline=kind == "inline")
@@ -330,12 +327,14 @@ class Study:
 
     @property
     def _methods(self) -> tuple[Searcher, Scheduler]:
-        self._need_methods()
-        return self._searcher, self._scheduler  # type: ignore[return-value]
-
-    def _need_methods(self) -> None:
-        if self._searcher is None:
+        if self._searcher is None or self._scheduler is None:
             raise StudyError(f"study {self.name!r} was opened to look at, not to run")
+        return self._searcher, self._scheduler
+
+    def _asktell(self) -> AskTell:
+        if self._turns is None:
+            self._turns = AskTell(self._store, self._id, self._problem, self._methods)
+        return self._turns
 
     def _record_budget(self, budget: Budget, workers: int) -> None:
         """Record the budget when it changes, so that every driver and viewer knows it."""
@@ -360,6 +359,16 @@ class Study:
             )
         self._store.append(self._id, [SpaceChanged(space.to_json())])
         self._refresh()
+
+
+def _open(store: str | os.PathLike[str] | Store | None, *, read_only: bool = False) -> Store:
+    from maquette.store import open_store
+
+    if store is None:
+        store = os.environ.get("MAQUETTE_STORE") or None
+    if store is None or isinstance(store, str | os.PathLike):
+        return open_store(store, read_only=read_only)
+    return store
 
 
 def _describe(method: str | object) -> str:

@@ -1,0 +1,34 @@
+"""What counts as a number, whatever library it comes from."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+
+def as_number(value: Any) -> float | None:
+    """Return a real number, 0-d array or 1-element tensor as a float; None if it is not one.
+
+    Booleans and strings are no numbers; NaN and infinities are.
+    """
+    if isinstance(value, bool | np.bool_ | complex | np.complexfloating):
+        return None
+    if isinstance(value, int | float | np.number):
+        return float(value)
+    item = getattr(value, "item", None)
+    if item is None or getattr(value, "size", None) is None:
+        return None
+    try:
+        scalar = item()
+    except (TypeError, ValueError, RuntimeError):
+        return None
+    numeric = isinstance(scalar, int | float) and not isinstance(scalar, bool)
+    return float(scalar) if numeric else None
+
+
+def is_positive(value: Any) -> bool:
+    """Whether a value is a positive, finite number."""
+    number = as_number(value)
+    return number is not None and math.isfinite(number) and number > 0
