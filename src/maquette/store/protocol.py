@@ -106,8 +106,8 @@ class Store(Protocol):
     ) -> list[Event]:
         """Write what started jobs did; `tokens` maps job to fencing token.
 
-        `Ended` and `Requeued` give the job's lease back. LeaseLostError, and nothing written, if the
-        token of any job is not the current one.
+        `Ended` and `Requeued` give the job's lease back. LeaseLostError, and nothing written, if
+        the token of any job is not the current one.
         """
 
     def renew(self, study: int, tokens: Mapping[int, int], ttl: float) -> tuple[int, ...]:

@@ -1,0 +1,151 @@
+"""Event bodies as strict JSON text, compact, and back without loss.
+
+JSON has no NaN and no infinity, and the JSON functions of databases choke on Python's spelling of
+them. They are written as ``{"$": "nan"}``, ``{"$": "inf"}`` and ``{"$": "-inf"}``; a mapping that
+has a key "$" of its own is wrapped, ``{"$": {...}}``. Floats keep every bit (shortest repr), and
+all text is ASCII, so that any database takes it. Fields at their default are left out, and the
+trial and job stand in columns of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, fields
+from typing import Any
+
+from maquette.errors import StoreError
+from maquette.events import (
+    Body,
+    BudgetChanged,
+    Ended,
+    Proposed,
+    Reported,
+    Requeued,
+    SpaceChanged,
+    Started,
+    from_json,
+    kind_of,
+)
+
+_CLASSES = (Proposed, Started, Reported, Ended, Requeued, SpaceChanged, BudgetChanged)
+_KEYS = ("trial", "job")
+_FLOATS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+
+
+def _defaults(cls: type[Any]) -> tuple[tuple[str, Any], ...]:
+    rows = []
+    for field in fields(cls):
+        if field.name not in _KEYS:
+            factory = field.default_factory
+            rows.append((field.name, field.default if factory is MISSING else factory()))
+    return tuple(rows)
+
+
+_FIELDS: dict[type[Any], tuple[tuple[str, Any], ...]] = {cls: _defaults(cls) for cls in _CLASSES}
+
+
+def dumps(value: Any) -> str:
+    """Write a JSON-ready value as strict JSON.
+
+    Raises
+    ------
+    StoreError
+        If it holds something that JSON cannot say.
+    """
+    try:
+        text = _ENCODER.encode(value)
+        return text if '"$"' not in text else _ENCODER.encode(_escaped(value))
+    except ValueError:
+        return _strict(value)
+    except (TypeError, RecursionError) as error:
+        raise _unwritable(error) from None
+
+
+def loads(text: str) -> Any:
+    """Read what `dumps` wrote."""
+    value = json.loads(text)
+    return _restored(value) if '"$"' in text else value
+
+
+def encode(body: Body) -> str:
+    """Write a body, without its trial and job, as JSON text."""
+    data = {}
+    for name, default in _FIELDS[type(body)]:
+        value = getattr(body, name)
+        if type(value) is not type(default) or value != default:
+            data[name] = value
+    return dumps(data)
+
+
+def decode(kind: str, trial: int | None, job: int | None, data: Mapping[str, Any]) -> Body:
+    """Make a body of its parts; `data` has been read by `loads`."""
+    return from_json(kind, data if trial is None else {"trial": trial, "job": job, **data})
+
+
+def loads_all(texts: Sequence[str]) -> list[Any]:
+    """Read many texts at once; several times faster than one by one."""
+    values = json.loads(f"[{','.join(texts)}]")
+    return [
+        _restored(value) if '"$"' in text else value
+        for text, value in zip(texts, values, strict=True)
+    ]
+
+
+def copied(body: Body) -> Body:
+    """Return a body that shares nothing mutable, as a store on disk would give it back."""
+    trial, job = getattr(body, "trial", None), getattr(body, "job", None)
+    return decode(kind_of(body), trial, job, loads(encode(body)))
+
+
+def _plain(value: Any) -> Any:
+    """Turn what the encoder does not know into what it does."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    item = getattr(value, "item", None)  # numpy scalars
+    if item is not None and getattr(value, "size", None) == 1:
+        return item()
+    raise TypeError(f"{value!r} (a {type(value).__name__}) is not JSON")
+
+
+_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"), default=_plain)
+
+
+def _strict(value: Any) -> str:
+    try:
+        return _ENCODER.encode(_escaped(value))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise _unwritable(error) from None
+
+
+def _unwritable(error: Exception) -> StoreError:
+    return StoreError(
+        f"cannot be stored: {error}", hint="use numbers, strings, booleans, None, lists, mappings"
+    )
+
+
+def _escaped(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"$": "nan" if math.isnan(value) else ("inf" if value > 0 else "-inf")}
+    if isinstance(value, Mapping):
+        inner = {key: _escaped(item) for key, item in value.items()}
+        return {"$": inner} if "$" in inner else inner
+    if isinstance(value, list | tuple):
+        return [_escaped(item) for item in value]
+    if value is None or isinstance(value, str | int | float):
+        return value
+    return _escaped(_plain(value))
+
+
+def _restored(value: Any) -> Any:
+    if isinstance(value, dict):
+        if "$" not in value:
+            return {key: _restored(item) for key, item in value.items()}
+        mark = value["$"]
+        if isinstance(mark, str):
+            return _FLOATS[mark]
+        return {key: _restored(item) for key, item in mark.items()}
+    if isinstance(value, list):
+        return [_restored(item) for item in value]
+    return value

@@ -1,0 +1,79 @@
+"""What a database says when it fails, in words that say what to do."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from maquette.errors import StoreError, StoreLockedError
+
+_BUSY = "stayed locked by another process for longer than the time limit"
+_SQLITE: dict[str, tuple[str, str]] = {
+    "FULL": (
+        "cannot be written: the disk is full",
+        "free some space and run the same command again; nothing that was recorded is lost",
+    ),
+    "READONLY": (
+        "cannot be written: it is read-only",
+        "check the permissions of the file and its folder, or copy it elsewhere",
+    ),
+    "CANTOPEN": ("cannot be opened", "check that the folder exists and may be written"),
+    "PERM": ("may not be opened", "check the permissions of the file and its folder"),
+    "AUTH": ("may not be opened", "check the permissions of the file and its folder"),
+    "NOTADB": (
+        "is not an SQLite database",
+        "name another file; if it was a store once, restore it from a copy",
+    ),
+    "CORRUPT": (
+        "is damaged: parts of the file are missing or overwritten",
+        "restore it from a copy, or save what can be read: sqlite3 FILE .recover",
+    ),
+    "IOERR": (
+        "cannot be read or written: the disk reports an error",
+        "is the disk full, over quota, or gone? Nothing that was recorded is lost",
+    ),
+}
+_POSTGRESQL: dict[str, tuple[str, str]] = {
+    "53100": (_SQLITE["FULL"][0], _SQLITE["FULL"][1]),
+    "28P01": ("refused the password", "check the user and password in the URL"),
+    "28000": ("refused the user", "check the user in the URL and the server's pg_hba.conf"),
+    "3D000": ("has no database of that name", "create it: createdb NAME"),
+    "25006": ("cannot be written: it is read-only", "name the primary server, not a replica"),
+    "42501": ("lacks a permission", "the user needs to create and write tables"),
+}
+_LOCKED = ("55P03", "40P01", "57014")
+
+
+@contextlib.contextmanager
+def translated(url: str) -> Iterator[None]:
+    """Turn database errors into StoreError; `url` is shown, so it must hold no secret."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise explain(url, error.orig) from error
+    except SQLAlchemyError as error:
+        raise StoreError(f"{url}: {error}") from error
+
+
+def explain(url: str, error: BaseException | None) -> StoreError:
+    """Return the StoreError for what the driver raised."""
+    name = str(getattr(error, "sqlite_errorname", "") or "")
+    state: Any = getattr(error, "sqlstate", None) or ""
+    said = " ".join(str(error).split())
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")) or state in _LOCKED:
+        return StoreLockedError(
+            f"{url} {_BUSY}",
+            hint="wait for the other process or end it; a longer limit: ?timeout=120 in the URL",
+        )
+    known = _POSTGRESQL.get(state) or _SQLITE.get(name.removeprefix("SQLITE_").partition("_")[0])
+    if known is not None:
+        return StoreError(f"{url} {known[0]} ({said})", hint=known[1])
+    if url.startswith("postgresql"):
+        return StoreError(
+            f"{url} does not answer ({said})",
+            hint="check that the server runs and that host, port and user are right",
+        )
+    return StoreError(f"{url}: {said}")

@@ -1,0 +1,277 @@
+"""The store on a database: one code for SQLite and PostgreSQL.
+
+Every write is one short transaction that first locks the study's row (SQLite: the file), so that
+event numbers are given in commit order. Nothing is computed while the lock is held but the rules
+of `ledger`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar, final
+
+from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from maquette.errors import StoreError
+from maquette.events import Body, Ended, Event, Proposed, Reported, Requeued, kind_of
+from maquette.store import codec, migrations
+from maquette.store.failures import translated
+from maquette.store.ledger import PROPOSER, Head, Lease, Ledger, lost_jobs
+from maquette.store.names import checked_name, no_such_study
+from maquette.store.owner import provably_dead
+from maquette.store.protocol import LostJob, ProposerLease, StudyRow
+from maquette.store.schema import Clock, events, leases, studies
+
+T = TypeVar("T")
+
+_LOCKED = (
+    select(studies.c.n_events, studies.c.n_trials, studies.c.n_jobs)
+    .where(studies.c.id == bindparam("study"))
+    .with_for_update()
+    .subquery()
+)
+_HEAD = select(_LOCKED, Clock().label("now"))  # the clock is read after the lock is got
+_INSERT: dict[str, Callable[..., Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_CLOCK = select(Clock())
+_ROW = select(studies.c.id, studies.c.name, studies.c.spec, studies.c.created)
+_FIND = _ROW.where(studies.c.name == bindparam("name"))
+_READ = (
+    select(
+        events.c.number, events.c.time, events.c.kind, events.c.trial, events.c.job, events.c.body
+    )
+    .where(events.c.study == bindparam("study"), events.c.number > bindparam("after"))
+    .order_by(events.c.number)
+)
+_LEASES = select(
+    leases.c.job, leases.c.trial, leases.c.owner, leases.c.token, leases.c.expires
+).where(leases.c.study == bindparam("study"))
+_LEASES_OF = _LEASES.where(leases.c.job.in_(bindparam("jobs", expanding=True)))
+_HELD = _LEASES.where(leases.c.owner.is_not(None))
+_ADVANCE = (
+    update(studies)
+    .where(studies.c.id == bindparam("study"))
+    .values(n_events=bindparam("e"), n_trials=bindparam("t"), n_jobs=bindparam("j"))
+)
+_DROP_LEASE = delete(leases).where(
+    leases.c.study == bindparam("of"), leases.c.job == bindparam("this")
+)
+_CHANGE_LEASE = (
+    update(leases)
+    .where(leases.c.study == bindparam("of"), leases.c.job == bindparam("this"))
+    .values(owner=bindparam("o"), token=bindparam("t"), expires=bindparam("x"))
+)
+
+
+@final
+class SQLStore:
+    """Keeps studies in an SQLite file or a PostgreSQL database.
+
+    Parameters
+    ----------
+    engine
+        From `sqlite_engine` or `postgres_engine`.
+    url
+        Where it is, without secrets; errors name it.
+    read_only
+        Whether to leave the schema as it is; writing raises StoreError.
+    """
+
+    def __init__(self, engine: Engine, url: str, *, read_only: bool = False) -> None:
+        self._engine = engine
+        self._url = url
+        self._pid = os.getpid()
+        # Threads of one process queue here rather than in SQLite, whose waiters sleep and retry.
+        self._turnstile = threading.Lock()
+        try:
+            with translated(url):
+                migrations.ensure(engine, url, write=not read_only)
+        except BaseException:
+            engine.dispose()
+            raise
+
+    @property
+    def url(self) -> str:
+        """Where the store is, without secrets."""
+        return self._url
+
+    def _own_engine(self) -> Engine:
+        """Return the engine; in a forked child, one that shares no connection with its parent."""
+        if self._pid != os.getpid():
+            self._pid = os.getpid()
+            self._turnstile = threading.Lock()
+            self._engine.dispose(close=False)
+        return self._engine
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with translated(self._url):
+            engine = self._own_engine().execution_options(maquette_read=True)
+            with engine.connect() as connection:
+                yield connection
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with translated(self._url):
+            engine = self._own_engine()
+            with self._turnstile, engine.begin() as connection:
+                yield connection
+
+    def create(self, name: str, spec: Mapping[str, Any]) -> StudyRow:
+        """Return the study of that name, created with `spec` if there was none."""
+        checked_name(name)
+        row = self._find(name)
+        if row is not None:
+            return row
+        text = codec.dumps(spec)
+        with self._writing() as connection:
+            now = connection.execute(_CLOCK).scalar_one()
+            values = {"name": name, "spec": text, "created": now}
+            # Of two processes that create one study at once, the first wins.
+            add = _INSERT[connection.dialect.name](studies).on_conflict_do_nothing()
+            connection.execute(add, {**values, "n_events": 0, "n_trials": 0, "n_jobs": 0})
+        return self.find(name)
+
+    def _find(self, name: str) -> StudyRow | None:
+        with self._reading() as connection:
+            row = connection.execute(_FIND, {"name": name}).first()
+        return None if row is None else _study_row(row)
+
+    def find(self, name: str) -> StudyRow:
+        """Return the study of that name; StoreError names the nearest if there is none."""
+        row = self._find(name)
+        if row is None:
+            raise no_such_study(name, [study.name for study in self.studies()], self._url)
+        return row
+
+    def studies(self) -> list[StudyRow]:
+        """Return all studies, oldest first."""
+        with self._reading() as connection:
+            return [_study_row(row) for row in connection.execute(_ROW.order_by(studies.c.id))]
+
+    def read(self, study: int, after: int = 0) -> list[Event]:
+        """Return the events numbered above `after`, in order."""
+        with self._reading() as connection:
+            rows = connection.execute(_READ, {"study": study, "after": after}).fetchall()
+        data = codec.loads_all([row[5] for row in rows])
+        return [
+            Event(number, time, codec.decode(kind, trial, job, body))
+            for (number, time, kind, trial, job, _), body in zip(rows, data, strict=True)
+        ]
+
+    def _turn(
+        self, study: int, jobs: Iterable[int], act: Callable[[Ledger], T]
+    ) -> tuple[T, list[Event]]:
+        """Run one transaction: all that the ledger holds is written, or nothing."""
+        with self._writing() as connection:
+            found = connection.execute(_HEAD, {"study": study}).first()
+            if found is None:
+                raise StoreError(f"there is no study with id {study} in {self._url}")
+            head = Head(*found)
+            held = _read_leases(connection, study, [job for job in jobs if job >= PROPOSER])
+            ledger = Ledger(head, held, provably_dead)
+            result = act(ledger)
+            _write_leases(connection, study, held, ledger.changes)
+            return result, _write_events(connection, study, ledger)
+
+    def append(self, study: int, bodies: Sequence[Body]) -> list[Event]:
+        """Write events that need no lease in one transaction."""
+        jobs = {body.job for body in bodies if isinstance(body, Reported | Ended)} - {-1}
+        return self._turn(study, jobs, lambda ledger: ledger.append(bodies))[1]
+
+    def acquire_proposer(self, study: int, owner: str, ttl: float) -> ProposerLease | None:
+        """Take the right to propose for `ttl` seconds; None while another owner holds it."""
+        return self._turn(study, [PROPOSER], lambda ledger: ledger.acquire_proposer(owner, ttl))[0]
+
+    def propose(self, study: int, lease: ProposerLease, drafts: Sequence[Proposed]) -> list[Event]:
+        """Number and write proposals and give the lease back."""
+        return self._turn(study, [PROPOSER], lambda ledger: ledger.propose(lease, drafts))[1]
+
+    def release_proposer(self, study: int, lease: ProposerLease) -> None:
+        """Give the lease back with nothing written; a lease already lost is no error."""
+        self._turn(study, [PROPOSER], lambda ledger: ledger.release_proposer(lease))
+
+    def start(self, study: int, job: int, owner: str, ttl: float | None) -> Event | None:
+        """Take a queued job for `ttl` seconds (None: until it ends) and write `Started`."""
+        written = self._turn(study, [job], lambda ledger: ledger.start(job, owner, ttl))[1]
+        return written[0] if written else None
+
+    def record(
+        self, study: int, tokens: Mapping[int, int], bodies: Sequence[Reported | Ended | Requeued]
+    ) -> list[Event]:
+        """Write what started jobs did; `tokens` maps job to fencing token."""
+        return self._turn(study, tokens, lambda ledger: ledger.record(tokens, bodies))[1]
+
+    def renew(self, study: int, tokens: Mapping[int, int], ttl: float) -> tuple[int, ...]:
+        """Prolong the leases of jobs; return the jobs whose lease was lost."""
+        return self._turn(study, tokens, lambda ledger: ledger.renew(tokens, ttl))[0]
+
+    def lost(self, study: int) -> list[LostJob]:
+        """Return started jobs whose lease has expired or whose owner is provably dead."""
+        with self._reading() as connection:
+            now = connection.execute(_CLOCK).scalar_one()
+            held = _lease_map(connection.execute(_HELD, {"study": study}).all())
+        return lost_jobs(held, now, provably_dead)
+
+    def close(self) -> None:
+        """Let go of all connections; idempotent."""
+        self._own_engine().dispose()
+
+
+def _study_row(row: Sequence[Any]) -> StudyRow:
+    number, name, spec, created = row
+    return StudyRow(number, name, codec.loads(spec), created)
+
+
+def _lease_map(rows: Iterable[Sequence[Any]]) -> dict[int, Lease]:
+    return {job: Lease(trial, owner, token, expires) for job, trial, owner, token, expires in rows}
+
+
+def _read_leases(connection: Connection, study: int, jobs: list[int]) -> dict[int, Lease]:
+    if not jobs:
+        return {}
+    return _lease_map(connection.execute(_LEASES_OF, {"study": study, "jobs": jobs}).all())
+
+
+def _write_leases(
+    connection: Connection,
+    study: int,
+    held: Mapping[int, Lease],
+    changes: Mapping[int, Lease | None],
+) -> None:
+    new, changed, gone = [], [], []
+    for job, lease in changes.items():
+        if lease is None:
+            if job in held:
+                gone.append({"of": study, "this": job})
+        elif job in held:
+            values = {"o": lease.owner, "t": lease.token, "x": lease.expires}
+            changed.append({"of": study, "this": job, **values})
+        else:
+            row = {"trial": lease.trial, "owner": lease.owner, "token": lease.token}
+            new.append({"study": study, "job": job, **row, "expires": lease.expires})
+    if new:
+        connection.execute(insert(leases), new)
+    if changed:
+        connection.execute(_CHANGE_LEASE, changed)
+    if gone:
+        connection.execute(_DROP_LEASE, gone)
+
+
+def _write_events(connection: Connection, study: int, ledger: Ledger) -> list[Event]:
+    if not ledger.bodies:
+        return []
+    head, rows, written = ledger.head, [], []
+    for number, body in enumerate(ledger.bodies, head.events + 1):
+        kind, text = kind_of(body), codec.encode(body)
+        trial, job = getattr(body, "trial", None), getattr(body, "job", None)
+        written.append(Event(number, head.now, codec.decode(kind, trial, job, codec.loads(text))))
+        row = {"study": study, "number": number, "time": head.now, "kind": kind}
+        rows.append({**row, "trial": trial, "job": job, "body": text})
+    connection.execute(insert(events), rows)
+    last = {"e": rows[-1]["number"], "t": ledger.trials, "j": ledger.jobs}
+    connection.execute(_ADVANCE, {"study": study, **last})
+    return written
