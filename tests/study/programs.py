@@ -1,0 +1,60 @@
+"""Objectives that run in other processes, so they live in a module of their own."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+
+def quadratic(trial):
+    return (trial["x"] - 0.3) ** 2
+
+
+def slow(trial):
+    time.sleep(0.4)
+    return trial["x"]
+
+
+def curve(trial):
+    loss = 9.0
+    for step in range(1, int(trial.until["steps"]) + 1):
+        loss = trial["x"] + 1.0 / step
+        if not trial.report(step, loss=loss):
+            break
+    return loss
+
+
+def misbehave(trial):
+    """Fail in the way that the trial's number says."""
+    n = trial.number
+    if n == 0:
+        raise ValueError("no such layer")
+    if n == 1:
+        return float("nan")
+    if n == 2:
+        return "0.3"
+    if n == 3:
+        return None
+    if n == 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if n == 5:
+        sys.exit(7)
+    if n == 6:
+        raise MemoryError
+    if n == 7:
+        while True:
+            time.sleep(1)
+    if n == 8:
+        sys.stdout.write("x" * 50_000_000)
+    return trial["x"]
+
+
+def with_child(trial):
+    """Start a grandchild that would outlive a careless executor, and note both numbers."""
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    folder = Path(os.environ["MAQUETTE_TEST_PIDS"])
+    (folder / f"{trial.number}.pids").write_text(f"{os.getpid()} {child.pid}")
+    time.sleep(60)
+    return trial["x"]
