@@ -1,1 +1,33 @@
 """Searchers: which config to try next. One algorithm a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from maquette.errors import StudyError, nearest
+from maquette.search.protocol import Searcher as Searcher
+from maquette.search.random import Random as Random
+from maquette.search.sobol import Sobol as Sobol
+
+SEARCHERS: Mapping[str, Callable[[], Searcher]] = MappingProxyType(
+    {"auto": Sobol, "random": Random, "sobol": Sobol}
+)
+
+
+def by_name(searcher: str | Searcher) -> Searcher:
+    """Return the searcher of a name, with its default settings; an object is returned as is.
+
+    Raises
+    ------
+    StudyError
+        If there is no searcher of that name.
+    """
+    if not isinstance(searcher, str):
+        return searcher
+    if searcher not in SEARCHERS:
+        raise StudyError(
+            f"unknown searcher {searcher!r}." + nearest(searcher, SEARCHERS),
+            hint='for example searcher="auto", or searcher=mq.search.GP(...)',
+        )
+    return SEARCHERS[searcher]()

@@ -1,0 +1,62 @@
+"""Rungs: the durations at which trials are compared, and the ranking there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from maquette.errors import StudyError
+from maquette.fidelity import Duration
+from maquette.history import History, TrialRecord
+from maquette.instances import Instance
+from maquette.schedule.stretch import loss_at
+
+
+def rungs(duration: Duration, eta: float) -> tuple[float, ...]:
+    """Return r_k = least eta^k below the full duration, and the full duration itself.
+
+    Whole durations stay whole. For (least, full) = (1, 81) and eta = 3: 1, 3, 9, 27, 81.
+
+    Raises
+    ------
+    StudyError
+        If no duration is declared.
+    """
+    if not duration.axes:
+        raise StudyError(
+            "halving needs to know how long a trial is: the study declares no fidelity",
+            hint='give the study fidelity={"steps": (least, full)}, and report the step',
+        )
+    least, full = duration.least, duration.full
+    whole = float(least).is_integer() and float(full).is_integer()
+    levels: list[float] = []
+    k = 0
+    while (r := least * eta**k) < full * (1 - 1e-9):
+        level = float(round(r)) if whole else float(r)
+        if not levels or level > levels[-1]:
+            levels.append(level)
+        k += 1
+    return (*(r for r in levels if r < full), float(full))
+
+
+def entries(
+    history: History, rung: float, scale: Mapping[str, float], instance: Instance | None
+) -> list[tuple[float, TrialRecord]]:
+    """Return (loss, trial) of all trials of one cell that passed a rung on one instance."""
+    passed = ((loss_at(history, t, rung, instance), t) for t in history.in_cell(scale))
+    return [(loss, trial) for loss, trial in passed if loss is not None]
+
+
+def cutoff(losses: list[float], eta: float) -> float | None:
+    """Return the 1 / eta quantile of the losses at a rung; None while there are fewer than eta."""
+    if len(losses) < eta:
+        return None
+    finite = np.sort(np.asarray(losses))
+    place = (len(finite) - 1) / eta
+    low = int(place)
+    high = min(low + 1, len(finite) - 1)
+    # Interpolated by hand: numpy's quantile makes NaN of inf - inf, and a diverged loss is inf.
+    if not np.isfinite(finite[high]):
+        return float(finite[low])
+    return float(finite[low] + (place - low) * (finite[high] - finite[low]))

@@ -1,0 +1,76 @@
+"""Scrambled Sobol search: a low-discrepancy sequence over the space.
+
+The i-th trial of a study takes the i-th point, so the sequence goes on after a resume, whoever
+proposes.
+
+References
+----------
+.. [1] A. B. Owen. Scrambling Sobol' and Niederreiter-Xing Points. J. Complexity 14(4), 1998.
+.. [2] S. Joe and F. Y. Kuo. Constructing Sobol Sequences with Better Two-Dimensional Projections.
+       SIAM J. Sci. Comput. 30(5), 2008. (The direction numbers, as SciPy ships them.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from maquette.fidelity import Fidelity
+from maquette.history import History
+from maquette.rng import generator
+from maquette.space import Config, Space
+from maquette.trial import Suggestion
+
+# Names the stream of random numbers that scrambles the sequence; any constant would do.
+_SCRAMBLE = 271828
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Sobol:
+    """Takes the points of one scrambled Sobol sequence in turn.
+
+    Parameters
+    ----------
+    default_first
+        Whether the first trial is the space's default config.
+    """
+
+    default_first: bool = True
+
+    def suggest(
+        self, history: History, at: Fidelity, n: int, rng: np.random.Generator
+    ) -> Sequence[Suggestion]:
+        """Return the configs of the next `n` trial numbers; `rng` is not used."""
+        first = len(history.trials)
+        return design(history.space, history.problem.seed, first, n, default=self.default_first)
+
+
+def design(
+    space: Space, seed: int, first: int, n: int, *, default: bool = True
+) -> list[Suggestion]:
+    """Return the suggestions of trials `first` to ``first + n - 1``."""
+    suggestions = []
+    if default and first == 0 and n > 0:
+        suggestions.append(Suggestion(space.defaults(), "default"))
+        first, n = 1, n - 1
+    skipped = first - 1 if default else first
+    configs: list[Config] = space.from_unit(points(space.dimensions, seed, skipped, n))
+    return suggestions + [Suggestion(config, "sobol") for config in configs]
+
+
+def points(d: int, seed: int, first: int, n: int) -> np.ndarray:
+    """Return points ``first`` to ``first + n - 1`` of the sequence of a seed, shape (n, d)."""
+    from scipy.stats import qmc
+
+    if n < 1:
+        return np.empty((0, d))
+    engine = qmc.Sobol(d, scramble=True, seed=generator(seed, _SCRAMBLE))
+    if first:
+        engine.fast_forward(first)
+    # A power of two keeps SciPy from warning about balance, which a running sequence has anyway.
+    block = engine.random(1 << (n - 1).bit_length())
+    return np.asarray(block[:n], dtype=float)

@@ -1,0 +1,1 @@
+"""What a searcher of your own is held to: the contract that every shipped searcher passes."""
