@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import tempfile
+import weakref
 from pathlib import Path
 
 from maquette.errors import StudyError
 
 
-def trial_folder(url: str, study: str, folder: str | os.PathLike[str] | None) -> Path:
+def trial_folder(
+    holder: object, url: str, study: str, folder: str | os.PathLike[str] | None
+) -> Path:
     """Return the folder that holds the trials' folders of a study, made if need be.
 
     Parameters
     ----------
+    holder
+        The object whose end is the end of a temporary folder.
     url
-        The store's URL. ``sqlite:///runs.db`` puts trials into ``runs.trials/<study>/``; stores
-        without a place of their own get a temporary folder.
+        The store's URL. ``sqlite:///runs.db`` puts trials into ``runs.trials/<study>/``; a study
+        whose store has no place on this disk gets a temporary folder.
     study
         The study's name; signs that a file system dislikes are replaced.
     folder
@@ -35,6 +41,7 @@ def trial_folder(url: str, study: str, folder: str | os.PathLike[str] | None) ->
         path = file.with_suffix(".trials") / re.sub(r"[^\w.-]+", "_", study)
     else:
         path = Path(tempfile.mkdtemp(prefix="maquette-"))
+        weakref.finalize(holder, shutil.rmtree, path, ignore_errors=True)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

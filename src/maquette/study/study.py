@@ -307,7 +307,7 @@ class Study:
             raise StudyError("a budget is needed", hint="for example budget=50")
         kind = executor or ("inline" if workers == 1 else "process")
         settings = Settings(
-            limit, trial_folder(self._store.url, self.name, folder), timeout, retries, watch
+            limit, trial_folder(self, self._store.url, self.name, folder), timeout, retries, watch
         )
         self._record_budget(limit, workers)
         driver = Driver(

@@ -1,0 +1,160 @@
+"""Signals, kills and several drivers: real processes, real signals."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import maquette as mq
+from tests.study import programs
+
+ROOT = Path(__file__).parents[2]
+
+
+def start(url, function, budget, workers=2, **env):
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.study.runner", url, function, str(budget), str(workers)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **env},
+        start_new_session=True,
+    )
+
+
+def look(url):
+    return mq.Study.load("s", url)
+
+
+def until(condition, seconds=20.0):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if condition():
+                return
+        except mq.MaquetteError:
+            pass
+        time.sleep(0.05)
+    raise AssertionError("it did not happen in time")
+
+
+def alive(pid):
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] not in "ZX"
+
+
+@contextmanager
+def driver(*args, **env):
+    process = start(*args, **env)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def url(tmp_path):
+    return f"sqlite:///{tmp_path}/s.db"
+
+
+def running(url):
+    return look(url).history.counts().get("running", 0)
+
+
+def test_the_first_interrupt_drains(url):
+    with driver(url, "slow", 40) as process:
+        until(lambda: running(url) == 2)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+        assert process.returncode == 3
+        assert b"waiting for running trials" in errors
+    counts = look(url).history.counts()
+    assert set(counts) == {"done"}
+    study = mq.Study("s", {"x": mq.Float(0.0, 1.0)}, programs.slow, store=url, searcher="random")
+    study.run(counts["done"] + 1)
+    assert study.history.counts() == {"done": counts["done"] + 1}
+
+
+@pytest.mark.parametrize("signs", [(signal.SIGINT, signal.SIGINT), (signal.SIGTERM,)])
+def test_the_second_interrupt_cancels_and_requeues(url, tmp_path, signs):
+    with driver(url, "with_child", 10, MAQUETTE_TEST_PIDS=str(tmp_path)) as process:
+        until(lambda: len(list(tmp_path.glob("*.pids"))) == 2)
+        for sign in signs:
+            process.send_signal(sign)
+            time.sleep(0.3)
+        process.communicate(timeout=20)
+        assert process.returncode == 3
+    assert look(url).history.counts() == {"queued": 2}
+    pids = [int(p) for f in tmp_path.glob("*.pids") for p in f.read_text().split()]
+    until(lambda: not any(map(alive, pids)), 5)
+
+
+def test_the_third_interrupt_exits_and_nothing_stays_behind(url, tmp_path):
+    with driver(url, "with_child", 10, MAQUETTE_TEST_PIDS=str(tmp_path)) as process:
+        until(lambda: len(list(tmp_path.glob("*.pids"))) == 2)
+        process.send_signal(signal.SIGSTOP)
+        for _ in range(3):
+            process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGCONT)
+        for _ in range(10):
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+            time.sleep(0.05)
+        process.communicate(timeout=20)
+        assert process.returncode == 3
+    pids = [int(p) for f in tmp_path.glob("*.pids") for p in f.read_text().split()]
+    until(lambda: not any(map(alive, pids)), 5)
+
+
+def test_a_killed_driver_leaves_no_orphan_and_its_trials_are_run_again(url, tmp_path):
+    with driver(url, "with_child", 10, MAQUETTE_TEST_PIDS=str(tmp_path)) as process:
+        until(lambda: len(list(tmp_path.glob("*.pids"))) == 2)
+        process.kill()
+        process.communicate()
+    pids = [int(p) for f in tmp_path.glob("*.pids") for p in f.read_text().split()]
+    until(lambda: not any(map(alive, pids)), 5)
+    assert look(url).history.counts() == {"running": 2}
+    study = mq.Study("s", {"x": mq.Float(0.0, 1.0)}, programs.quadratic, store=url)
+    study.run(4)
+    assert study.history.counts() == {"done": 4}
+
+
+def test_two_drivers_share_one_study(url):
+    with driver(url, "slow", 12) as one, driver(url, "slow", 12) as two:
+        for process in (one, two):
+            process.communicate(timeout=60)
+            assert process.returncode == 0
+    history = look(url).history
+    assert history.counts() == {"done": 12}
+    assert len({job.owner for job in history.jobs}) == 2
+    assert all(job.starts == 1 for job in history.jobs)
+
+
+@pytest.mark.slow
+def test_kills_at_random_moments_lose_no_finished_trial(url):
+    import random
+
+    moments = random.Random(5)
+    finished: dict[int, float] = {}
+    for _ in range(12):
+        with driver(url, "quadratic", 400) as process:
+            process.stdout.readline()
+            time.sleep(moments.uniform(0.0, 1.0))
+            process.kill()
+            process.communicate()
+        now = {t.number: t.loss for t in look(url).trials if t.state is mq.State.DONE}
+        assert finished.items() <= now.items()
+        finished = now
+    study = mq.Study("s", {"x": mq.Float(0.0, 1.0)}, programs.quadratic, store=url)
+    study.run(max(len(study.trials), 5))
+    assert set(study.history.counts()) == {"done"}
