@@ -42,16 +42,15 @@ DIGITS = 13
 @final
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """A condition on coded values: `child` needs `parent` among values, or in [low, high]."""
+    """A condition on coded values: column `parent` among the values, or else in [low, high]."""
 
-    child: int
     parent: int
     values: tuple[float, ...]
     low: float
     high: float
 
-    def holds(self, column: Array) -> Mask:
-        """Evaluate on coded values of the parent, shape (n,)."""
+    def holds(self, column: Array | float) -> Mask:
+        """Evaluate on coded values of the parent, of any shape."""
         if not self.values:
             return np.asarray((column >= self.low) & (column <= self.high))
         held = np.asarray(column == self.values[0])
@@ -65,62 +64,58 @@ class Gate:
 class Codec:
     """The arrays, all of shape (d,), that carry coded values to coordinates and back."""
 
+    names: tuple[str, ...]
     parameters: tuple[Parameter, ...]
     is_float: Mask
     is_int: Mask
     is_choice: Mask
-    log: NDArray[np.intp]  # indices of log dimensions
+    floats: NDArray[np.intp]  # indices of the Float dimensions
+    log: NDArray[np.intp]  # indices of the log dimensions
     low: Array
     high: Array
     a: Array  # ends of the unit interval in the (log) scale
     b: Array
-    decimals: tuple[int | None, ...]
-    gates: tuple[Gate, ...]  # parents before children
-
-    @property
-    def floats(self) -> list[int]:
-        """Indices of the Float dimensions."""
-        return [int(j) for j in np.flatnonzero(self.is_float)]
+    decimals: tuple[tuple[int, int], ...]  # (dimension, places) of ranges with negative numbers
+    span: Array  # b - a, and 1 for a constant
+    order: tuple[int, ...]  # parents before children
+    gates: tuple[tuple[Gate, ...], ...]  # per dimension
 
     def to_unit(self, values: Array) -> Array:
         """Map coded values to coordinates, both (n, d)."""
         t = values + 0.5 * self.is_choice
         if self.log.size:
             t[:, self.log] = np.log(values[:, self.log])
-        span = self.b - self.a
-        constant = span <= 0
-        unit = (t - self.a) / np.where(constant, 1.0, span)
-        return np.asarray(np.where(constant, 0.5, unit))
+        return np.asarray(np.where(self.b > self.a, (t - self.a) / self.span, 0.5))
 
     def to_values(self, unit: Array) -> Array:
         """Map coordinates to coded values, both (n, d); coordinates are clipped to [0, 1]."""
-        unit = np.clip(unit, 0.0, 1.0)
-        t = self.a + unit * (self.b - self.a)
+        t = self.a + unit * self.span
         if self.log.size:
             t[:, self.log] = np.exp(t[:, self.log])
-        whole = np.floor(t + 0.5 * self.is_int)
-        values = np.clip(np.where(self.is_float, t, whole), self.low, self.high)
+        values = np.where(self.is_float, t, np.floor(t + 0.5 * self.is_int))
         # The ends are met exactly, which a + 1 (b - a) in floating point does not promise.
         values = np.where(unit >= 1.0, self.high, np.where(unit <= 0.0, self.low, values))
-        return np.asarray(values)
+        return np.minimum(np.maximum(values, self.low), self.high)
 
     def rounded(self, values: Array) -> Array:
-        """Round the floats of coded values (n, d) to 13 significant digits, within bounds."""
-        for j in self.floats:
-            places, low, high = self.decimals[j], float(self.low[j]), float(self.high[j])
-            column = values[:, j].tolist()
-            if places is not None:
-                column = [round(x, places) for x in column]
-            column = [float(f"{x:.12e}") + 0.0 for x in column]
-            values[:, j] = [low if x < low else high if x > high else x for x in column]
-        return values
+        """Round the floats of coded values (n, d) to 13 significant digits; bounds stay exact."""
+        raw = values
+        values = raw.copy()
+        for j, places in self.decimals:
+            values[:, j] = [round(x, places) for x in values[:, j].tolist()]
+        chosen = values[:, self.floats]
+        exact = [float(f"{x:.12e}") for x in chosen.ravel().tolist()]
+        # Adding zero turns -0.0 into 0.0, which would print and hash differently.
+        values[:, self.floats] = np.reshape(exact, chosen.shape) + 0.0
+        values = np.minimum(np.maximum(values, self.low), self.high)
+        return np.asarray(np.where((raw == self.low) | (raw == self.high), raw, values))
 
     def active(self, values: Array) -> Mask:
         """Return which parameters exist in coded values (n, d); the mask has the same shape."""
         mask = np.ones(values.shape, dtype=bool)
-        for gate in self.gates:
-            held = gate.holds(values[:, gate.parent]) & mask[:, gate.parent]
-            mask[:, gate.child] &= held
+        for child in self.order:
+            for gate in self.gates[child]:
+                mask[:, child] &= gate.holds(values[:, gate.parent]) & mask[:, gate.parent]
         return mask
 
 
@@ -132,18 +127,28 @@ def build(parameters: Mapping[str, Parameter]) -> Codec:
         np.array([isinstance(p, kind) for p in declared], dtype=bool)
         for kind in (Float, Int, Choice)
     )
+    names = tuple(parameters)
     return Codec(
+        names=names,
         parameters=declared,
         is_float=is_float,
         is_int=is_int,
         is_choice=is_choice,
+        floats=np.flatnonzero(is_float),
         log=np.array([j for j, p in enumerate(declared) if is_log(p)], dtype=np.intp),
         low=low,
         high=high,
         a=a,
         b=b,
-        decimals=tuple(_decimals(p) for p in declared),
-        gates=_gates(parameters),
+        decimals=tuple(
+            (j, _decimals(p)) for j, p in enumerate(declared) if isinstance(p, Float) and p.low < 0
+        ),
+        span=np.where(b > a, b - a, 1.0),
+        order=tuple(names.index(name) for name in order(parameters)),
+        gates=tuple(
+            tuple(_gate(names.index(c.parent), c, parameters[c.parent]) for c in conditions(p))
+            for p in declared
+        ),
     )
 
 
@@ -177,29 +182,18 @@ def _bounds(p: Parameter) -> tuple[float, float, float, float]:
     return (p.low, p.high, *((math.log(a), math.log(b)) if p.log else (a, b)))
 
 
-def _decimals(p: Parameter) -> int | None:
+def _decimals(p: Float) -> int:
     """Decimal places of a range with negative numbers.
 
     Near zero such a coordinate resolves 1e-16 of the range, not of the value.
     """
-    if not isinstance(p, Float) or p.low >= 0:
-        return None
     return 14 - math.ceil(math.log10(max(abs(p.low), abs(p.high))))
 
 
-def _gates(parameters: Mapping[str, Parameter]) -> tuple[Gate, ...]:
-    index = {name: j for j, name in enumerate(parameters)}
-    return tuple(
-        _gate(index[name], index[c.parent], c, parameters[c.parent])
-        for name in order(parameters)
-        for c in conditions(parameters[name])
-    )
-
-
-def _gate(child: int, parent: int, condition: Condition, declared: Parameter) -> Gate:
+def _gate(parent: int, condition: Condition, declared: Parameter) -> Gate:
     if condition.range is None:
         values = tuple(coded(v, declared) for v in condition.values)
-        return Gate(child, parent, values, 0.0, 0.0)
+        return Gate(parent, values, 0.0, 0.0)
     low, high = condition.range
     if isinstance(declared, Choice):
         values = tuple(
@@ -207,5 +201,5 @@ def _gate(child: int, parent: int, condition: Condition, declared: Parameter) ->
             for i, v in enumerate(declared.values)
             if is_real(v) and low <= v <= high  # type: ignore[operator]
         )
-        return Gate(child, parent, values, 0.0, 0.0)
-    return Gate(child, parent, (), low, high)
+        return Gate(parent, values, 0.0, 0.0)
+    return Gate(parent, (), low, high)

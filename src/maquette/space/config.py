@@ -11,87 +11,70 @@ import numpy as np
 from maquette.errors import nearest
 from maquette.space.codec import Codec, coded
 from maquette.space.constraint import Constraint
-from maquette.space.declare import order, value_problem
+from maquette.space.declare import value_problem
 from maquette.space.parameter import (
     Choice,
     Config,
     Float,
     Parameter,
     Scalar,
-    conditions,
+    needs,
     plain,
     position,
 )
+from maquette.space.region import Region
 
 Parameters = Mapping[str, Parameter]
 
 
 def problems_of(
-    config: Mapping[str, Any],
-    parameters: Parameters,
-    codec: Codec,
-    constraints: tuple[Constraint, ...],
-    *,
-    inactive: bool,
+    config: Mapping[str, Any], parameters: Parameters, region: Region, *, strict: bool
 ) -> tuple[list[str], Config]:
     """Return every problem of a config, and its canonical form (complete if there is none).
 
-    `inactive`: whether a parameter that is present without being active is a problem.
+    `strict`: whether a parameter that is present without being active is a problem.
     """
     problems = [
         f"unknown parameter {name!r}." + nearest(str(name), parameters)
         for name in config
         if name not in parameters
     ]
-    found: dict[str, list[str]] = {}
+    found: dict[str, str] = {}
     values: Config = {}
+    codec = region.codec
     # True: active; False: inactive; None: unknown, since a parent is missing or wrong.
-    status: dict[str, bool | None] = {}
-    for name in order(parameters):
-        parameter = parameters[name]
-        status[name] = active = _status(name, parameters, codec, values, status)
+    status: list[bool | None] = [None] * len(codec.names)
+    for j in codec.order:
+        name, parameter = codec.names[j], codec.parameters[j]
+        status[j] = active = _status(codec, j, values, status)
         if active is False:
-            if inactive and name in config:
-                found[name] = [f"{name}: is present but not active ({_unmet(parameter)})"]
+            if strict and name in config:
+                found[name] = f"is present but not active (it needs {needs(parameter)})"
         elif name in config:
             value = plain(config[name])
             wrong = value_problem(value, parameter)
             if wrong:
-                found[name] = [f"{name}: {wrong}"]
+                found[name] = wrong
             else:
                 values[name] = typed(value, parameter)
         elif active:
-            found[name] = [f"{name}: is missing"]
-    problems += [p for name in parameters for p in found.get(name, ())]
-    ordered = {name: values[name] for name in parameters if name in values}
-    problems += _violated(ordered, parameters, constraints)
-    return problems, ordered
+            found[name] = "is missing"
+    problems += [f"{name}: {found[name]}" for name in codec.names if name in found]
+    ordered = {name: values[name] for name in codec.names if name in values}
+    return problems + _violated(ordered, parameters, region.constraints), ordered
 
 
-def _status(
-    name: str,
-    parameters: Parameters,
-    codec: Codec,
-    values: Config,
-    status: Mapping[str, bool | None],
-) -> bool | None:
-    names = list(parameters)
+def _status(codec: Codec, j: int, values: Config, status: list[bool | None]) -> bool | None:
     result: bool | None = True
-    for gate in codec.gates:
-        if names[gate.child] != name:
-            continue
-        parent = names[gate.parent]
-        if status[parent] is False:
+    for gate in codec.gates[j]:
+        parent = codec.names[gate.parent]
+        if status[gate.parent] is False:
             return False
         if parent not in values:
             result = None
-        elif not gate.holds(np.array([coded(values[parent], parameters[parent])]))[0]:
+        elif not gate.holds(coded(values[parent], codec.parameters[gate.parent])):
             return False
     return result
-
-
-def _unmet(parameter: Parameter) -> str:
-    return "it needs " + " and ".join(str(c) for c in conditions(parameter))
 
 
 def _violated(
@@ -102,7 +85,7 @@ def _violated(
         if any(name not in values for name in constraint.names):
             continue
         columns = {n: np.array([coded(values[n], parameters[n])]) for n in constraint.names}
-        if not constraint.holds(columns, parameters).all():
+        if not constraint.holds(columns).all():
             shown = ", ".join(f"{n}={values[n]!r}" for n in constraint.names)
             problems.append(f"constraint {constraint.text!r} is violated by {shown}")
     return problems

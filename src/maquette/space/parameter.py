@@ -172,6 +172,11 @@ def conditions(parameter: Parameter) -> tuple[Condition, ...]:
     return when if isinstance(when, tuple) and well_formed else ()
 
 
+def needs(parameter: Parameter) -> str:
+    """Write a parameter's conditions; empty if there are none."""
+    return " and ".join(str(c) for c in conditions(parameter))
+
+
 def plain(value: Any) -> Any:
     """Return the Python scalar of a numpy scalar, and anything else as it is."""
     return value.item() if isinstance(value, np.generic) else value

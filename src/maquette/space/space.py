@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, Sequence, ValuesView
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, final
 
 import numpy as np
@@ -13,11 +12,11 @@ from numpy.typing import NDArray
 
 from maquette.errors import SpaceError, nearest
 from maquette.space import codec as coding
-from maquette.space import columns, declare, draw, prior, serial, table, versions
+from maquette.space import columns, declare, prior, serial, table, versions
 from maquette.space import config as checking
 from maquette.space.codec import Array, Codec, Mask
-from maquette.space.constraint import Constraint
 from maquette.space.parameter import Config, Parameter
+from maquette.space.region import Region
 
 
 @final
@@ -47,9 +46,8 @@ class Space:
 
     constraints: tuple[str, ...]
     _parameters: dict[str, Parameter] = field(init=False)
-    _parsed: tuple[Constraint, ...] = field(init=False)
     _codec: Codec = field(init=False)
-    _default: Array = field(init=False)  # coded, shape (d,)
+    _region: Region = field(init=False)
     _identity: str = field(init=False)
 
     def __init__(
@@ -61,9 +59,8 @@ class Space:
         codec = coding.build(declared)
         object.__setattr__(self, "constraints", tuple(c.text for c in parsed))
         object.__setattr__(self, "_parameters", declared)
-        object.__setattr__(self, "_parsed", parsed)
         object.__setattr__(self, "_codec", codec)
-        object.__setattr__(self, "_default", coding.default_values(codec))
+        object.__setattr__(self, "_region", Region(codec, parsed, coding.default_values(codec)))
         object.__setattr__(self, "_identity", serial.canonical(self.to_json()))
 
     # --- a mapping of parameters ---
@@ -156,7 +153,7 @@ class Space:
         fits &= ~self._codec.is_int | (coded == np.floor(coded))
         for i in np.flatnonzero((active & ~fits).any(axis=1)).tolist():
             self.normalise(configs[i])  # raises, and says why
-        return self._codec.to_unit(np.where(active, coded, self._default)), active
+        return self._codec.to_unit(np.where(active, coded, self._region.default)), active
 
     def decode(self, row: NDArray[Any], mask: NDArray[Any] | None = None) -> Config:
         """Return the config at a row (d,); the inverse of `encode`.
@@ -174,11 +171,7 @@ class Space:
         Equal volumes go to equal lengths of each (log) scale. As in `decode`, rows outside the
         constraints are moved into them; `feasible` tells which, for a caller that skips them.
         """
-        points = self._points(unit)
-        coded = self._settle(points)
-        for i in np.flatnonzero(~self._allowed(coded)):
-            coded[i] = draw.pull(points[i], self._anchor, self._settle, self._allowed)
-        return self._configs(coded)
+        return self._configs(self._region.enter(self._points(unit)))
 
     def sample(self, rng: Generator, n: int = 1) -> list[Config]:
         """Draw n configs from the priors; uniform in the (log) scale where there is none.
@@ -188,7 +181,7 @@ class Space:
         SpaceError
             If the constraints leave (nearly) nothing.
         """
-        return self._configs(self._draw(rng, n))
+        return self._configs(self._region.draw(rng, n))
 
     def project(self, unit: NDArray[Any]) -> tuple[Array, Mask]:
         """Return what `encode` would give for the configs at rows (n, d), constraints aside.
@@ -197,12 +190,11 @@ class Space:
         """
         coded = self._codec.to_values(self._points(unit))
         active = self._codec.active(coded)
-        return self._codec.to_unit(np.where(active, coded, self._default)), active
+        return self._codec.to_unit(np.where(active, coded, self._region.default)), active
 
     def feasible(self, unit: NDArray[Any]) -> Mask:
         """Return which rows (n, d) of [0, 1]^d satisfy the constraints, shape (n,)."""
-        points = self._points(unit)
-        return self._allowed(self._settle(points)) if self._parsed else np.ones(len(points), bool)
+        return self._region.allowed(self._region.settle(self._points(unit)))
 
     def log_prior(self, unit: NDArray[Any]) -> Array:
         """Log density of the priors at rows (n, d), relative to the uniform measure, shape (n, d).
@@ -216,9 +208,10 @@ class Space:
 
         Where that violates the constraints, the nearest feasible config on a line from it.
         """
-        if self._allowed(self._default[None])[0]:
-            return self._configs(self._default[None])[0]
-        return self.decode(self._codec.to_unit(self._default[None])[0])
+        default = self._region.default[None]
+        if not self._region.allowed(default)[0]:
+            default = self._region.enter(self._codec.to_unit(default))
+        return self._configs(default)[0]
 
     # --- checking ---
 
@@ -231,7 +224,7 @@ class Space:
             Naming every problem: unknown, missing and inactive parameters, wrong types, values
             out of range, violated constraints.
         """
-        self._judge(config, inactive=True)
+        self._judge(config, strict=True)
 
     def normalise(self, config: Mapping[str, Any]) -> Config:
         """Return a config in its own types and order, without its inactive parameters.
@@ -243,7 +236,7 @@ class Space:
         SpaceError
             As `check`, except that inactive parameters are dropped.
         """
-        return self._judge(config, inactive=False)
+        return self._judge(config, strict=False)
 
     def fill(self, config: Mapping[str, Any]) -> Config:
         """Complete a partial config by defaults, and return it as `normalise` does.
@@ -253,7 +246,7 @@ class Space:
         SpaceError
             As `normalise`.
         """
-        return self._judge({**self._spare(), **config}, inactive=False)
+        return self._judge({**self._spare(), **config}, strict=False)
 
     def key(self, config: Mapping[str, Any]) -> str:
         """Return a line of text that equal configs share, in every process.
@@ -346,13 +339,13 @@ class Space:
     def _spare(self) -> Config:
         """The default of every parameter, active or not."""
         everywhere = np.ones((1, len(self)), dtype=bool)
-        return columns.scatter(self._default[None], everywhere, self.names, self._codec)[0]
+        return columns.scatter(self._region.default[None], everywhere, self.names, self._codec)[0]
 
-    def _judge(self, config: Mapping[str, Any], *, inactive: bool) -> Config:
+    def _judge(self, config: Mapping[str, Any], *, strict: bool) -> Config:
         if not isinstance(config, Mapping):
             raise SpaceError(f"a config is a mapping from names to values, not {config!r}")
         problems, values = checking.problems_of(
-            config, self._parameters, self._codec, self._parsed, inactive=inactive
+            config, self._parameters, self._region, strict=strict
         )
         if problems:
             raise SpaceError(problems)
@@ -365,37 +358,6 @@ class Space:
         if np.isnan(points).any():
             raise SpaceError("rows hold NaN")
         return points
-
-    def _settle(self, unit: Array) -> Array:
-        return self._codec.rounded(self._codec.to_values(unit))
-
-    def _allowed(self, coded: Array) -> Mask:
-        allowed = np.ones(len(coded), dtype=bool)
-        if self._parsed:
-            active = dict(zip(self.names, self._codec.active(coded).T, strict=True))
-            held = dict(zip(self.names, coded.T, strict=True))
-            for constraint in self._parsed:
-                applies = np.logical_and.reduce([active[n] for n in constraint.names])
-                allowed &= ~applies | constraint.holds(held, self._parameters)
-        return allowed
-
-    @cached_property
-    def _anchor(self) -> Array:
-        """A feasible row (d,): the default, or the nearest to it of some feasible draws."""
-        default = self._codec.to_unit(self._default[None])
-        if self._allowed(self._settle(default))[0]:
-            return np.asarray(default[0])
-        drawn = self._codec.to_unit(self._draw(np.random.default_rng(0), 64))
-        nearest_row = drawn[np.argmin(((drawn - default) ** 2).sum(axis=1))]
-        coded = draw.pull(default[0], nearest_row, self._settle, self._allowed)
-        return np.asarray(self._codec.to_unit(coded[None])[0])
-
-    def _draw(self, rng: Generator, n: int) -> Array:
-        def rows(count: int) -> Array:
-            uniform = rng.random((count, len(self)))
-            return self._settle(prior.to_prior(self._codec, uniform))
-
-        return draw.reject(rows, self._allowed, n, self.constraints) if self._parsed else rows(n)
 
     def _configs(self, coded: Array) -> list[Config]:
         return columns.scatter(coded, self._codec.active(coded), self.names, self._codec)

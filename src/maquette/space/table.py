@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping, Sequence
 
-from maquette.space.parameter import Choice, Parameter, Scalar, conditions, show
+from maquette.space.parameter import Choice, Parameter, Scalar, needs, show
 
 HEAD = ("name", "kind", "range", "scale", "default", "when")
 WIDEST = 44
@@ -20,7 +20,7 @@ def rows(parameters: Mapping[str, Parameter], defaults: Sequence[Scalar]) -> lis
             _range(p),
             "" if isinstance(p, Choice) else "log" if p.log else "linear",
             show(default),
-            " and ".join(str(c) for c in conditions(p)),
+            needs(p),
         )
         for (name, p), default in zip(parameters.items(), defaults, strict=True)
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from maquette.space.declare import extent
-from maquette.space.parameter import Choice, Float, Parameter, conditions, position, show
+from maquette.space.parameter import Choice, Float, Parameter, conditions, needs, position, show
 
 Parameters = Mapping[str, Parameter]
 
@@ -86,4 +86,4 @@ def _default(parameter: Parameter) -> str:
 
 
 def _when(parameter: Parameter) -> str:
-    return " and ".join(str(c) for c in conditions(parameter)) or "always"
+    return needs(parameter) or "always"
