@@ -76,18 +76,19 @@ class AskTell:
         deadline = time.monotonic() + ASK_SECONDS
         while True:
             proposal = self._proposer.propose(n, Budget(), self._owner)
-            if not isinstance(proposal, Wait | Done):
-                return list(proposal)
-            busy = proposal.reason.startswith("another driver")
-            if busy and time.monotonic() < deadline:
+            if proposal is None and time.monotonic() < deadline:
                 time.sleep(0.02)
-                continue
-            if needed:
+            elif proposal is None:
+                raise StudyError(f"another process has been proposing for {ASK_SECONDS:g} seconds")
+            elif not isinstance(proposal, Wait | Done):
+                return list(proposal)
+            elif needed:
                 raise StudyError(
                     f"there is nothing to start: {proposal.reason or 'the scheduler has no job'}",
                     hint="tell the results of the trials asked for so far",
                 )
-            return []
+            else:
+                return []
 
     # --- tell ------------------------------------------------------------------------------
 

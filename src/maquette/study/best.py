@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
 from maquette.errors import StudyError
 from maquette.history import History
-from maquette.trial import State
 
 
 @final
@@ -79,7 +77,3 @@ def _first_message(history: History) -> str | None:
     failed = [t for t in history.trials if t.state.failed and t.message]
     return f"trial {failed[0].number} said: {failed[0].message.splitlines()[0]}" if failed else None
 
-
-def is_result(state: State, loss: float) -> bool:
-    """Whether a trial counts as an observation."""
-    return state is State.DONE and math.isfinite(loss)

@@ -24,7 +24,7 @@ from maquette.store.protocol import LeaseLostError, Store
 from maquette.study.budget import Budget
 from maquette.study.interrupt import Interrupted, Interrupts
 from maquette.study.persist import patiently, save_outcome, saved_outcome
-from maquette.study.proposer import Proposer
+from maquette.study.proposer import Proposal, Proposer
 from maquette.trial import Decision, Report, State
 
 # A lease outlives several missed renewals, so that a machine under load is not taken for dead.
@@ -32,6 +32,7 @@ LEASE_SECONDS = 60.0
 RENEW_SECONDS = 10.0
 LOST_SECONDS = 5.0
 WATCH_SECONDS = 0.1
+BUSY_SECONDS = 0.05
 
 Watch = Callable[[History, dict[int, str]], None]
 
@@ -85,6 +86,7 @@ class Driver:
         self._next_renewal = time.monotonic() + RENEW_SECONDS
         self._next_lost = 0.0
         self._next_watch = 0.0
+        self._next_proposal = 0.0
         self._why_done = ""
 
     def run(self, proposer: Proposer, *, inline: bool) -> str:
@@ -118,7 +120,7 @@ class Driver:
     def _loop(
         self, proposer: Proposer, pool: ThreadPoolExecutor | None, interrupts: Interrupts
     ) -> None:
-        proposal: Future[Sequence[Event] | Wait | Done] | None = None
+        proposal: Future[Proposal] | None = None
         while interrupts.count < 2:
             self._sync()
             self._upkeep()
@@ -128,7 +130,7 @@ class Driver:
                 proposal = None
             if not stopping:
                 self._start_queued()
-                if proposal is None and self._free() > 0 and self._idle_at != self._history.last:
+                if proposal is None and self._may_propose():
                     ask = (self._free(), self._settings.budget, self._owner)
                     if pool is None:
                         self._take(proposer.propose(*ask))
@@ -151,10 +153,17 @@ class Driver:
         self._why_done = why or self._why_done
         return bool(why)
 
-    def _take(self, proposal: Sequence[Event] | Wait | Done) -> None:
+    def _may_propose(self) -> bool:
+        """Whether a slot is free and something has happened since there was nothing to propose."""
+        changed = self._idle_at != self._history.last
+        return self._free() > 0 and changed and time.monotonic() >= self._next_proposal
+
+    def _take(self, proposal: Proposal) -> None:
         """Remember that there is nothing to propose until something happens."""
         self._sync()
-        if isinstance(proposal, Wait | Done):
+        if proposal is None:
+            self._next_proposal = time.monotonic() + BUSY_SECONDS
+        elif isinstance(proposal, Wait | Done):
             self._idle_at = self._history.last
             self._why_done = proposal.reason
 
@@ -190,7 +199,7 @@ class Driver:
                 objective=problem.objective,
                 seed=derived_seed(problem.seed, job.trial),
                 first_step=job.first_step,
-                start=job.start,
+                start=self._places(job.start),
                 folder=self._folder(job.trial),
                 timeout=self._settings.timeout,
             )
@@ -199,6 +208,11 @@ class Driver:
     def _folder(self, trial: int) -> Path | None:
         root = self._settings.folder
         return None if root is None else root / f"{trial:06d}"
+
+    def _places(self, addresses: Sequence[str]) -> tuple[str, ...]:
+        """Return where checkpoints are; an address is a path within the study's folder."""
+        root = self._settings.folder
+        return tuple(addresses) if root is None else tuple(str(root / a) for a in addresses)
 
     def _on_report(self, number: int, report: Report) -> Decision:
         job = self._history.jobs[number]

@@ -25,6 +25,8 @@ from maquette.store.protocol import LeaseLostError, Store
 from maquette.study.budget import Budget
 from maquette.trial import Job, Suggestion
 
+Proposal = Sequence[Event] | Wait | Done | None
+
 # Longer than any proposal should take; a holder that dies is found out at once, see the store.
 LEASE_SECONDS = 300.0
 
@@ -41,14 +43,14 @@ class Proposer:
         self._searcher, self._scheduler = methods
         self._history = History(problem)
 
-    def propose(self, n: int, budget: Budget, owner: str) -> Sequence[Event] | Wait | Done:
+    def propose(self, n: int, budget: Budget, owner: str) -> Proposal:
         """Propose up to `n` jobs; new trials only within the budget.
 
-        Returns the events written, `Wait` (also while another driver proposes), or `Done`.
+        Returns the events written, `Wait` or `Done`; None while another driver proposes.
         """
         lease = self._store.acquire_proposer(self._study, owner, LEASE_SECONDS)
         if lease is None:
-            return Wait("another driver is proposing")
+            return None
         try:
             events = self._store.read(self._study, self._history.last)
             self._history.extend(e for e in events if e.number <= lease.basis)
@@ -59,7 +61,7 @@ class Proposer:
                 return jobs
             return self._store.propose(self._study, lease, [_draft(j, lease.basis) for j in jobs])
         except LeaseLostError:
-            return Wait("the proposer's lease was taken over")
+            return None
         except BaseException:
             self._store.release_proposer(self._study, lease)
             raise

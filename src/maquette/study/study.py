@@ -103,8 +103,7 @@ class Study:
         )
         self.name = name
         self.fn = fn
-        search = searcher_by_name(searcher) if isinstance(searcher, str) else searcher
-        schedule = scheduler_by_name(scheduler) if isinstance(scheduler, str) else scheduler
+        search, schedule = searcher_by_name(searcher), scheduler_by_name(scheduler)
         _check_methods(search, schedule)
         self._searcher: Searcher | None = search
         self._scheduler: Scheduler | None = schedule
