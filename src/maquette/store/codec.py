@@ -3,8 +3,9 @@
 JSON has no NaN and no infinity, and the JSON functions of databases choke on Python's spelling of
 them. They are written as ``{"$": "nan"}``, ``{"$": "inf"}`` and ``{"$": "-inf"}``; a mapping that
 has a key "$" of its own is wrapped, ``{"$": {...}}``. Floats keep every bit (shortest repr), and
-all text is ASCII, so that any database takes it. Fields at their default are left out, and the
-trial and job stand in columns of their own.
+all text is ASCII, so that any database takes it; half of a surrogate pair, which is no character,
+becomes "?". Fields at their default are left out, and the trial and job stand in columns of their
+own.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def dumps(value: Any) -> str:
     """
     try:
         text = _ENCODER.encode(value)
-        return text if '"$"' not in text else _ENCODER.encode(_escaped(value))
+        return _strict(value) if '"$"' in text or "\\ud" in text else text
     except ValueError:
         return _strict(value)
     except (TypeError, RecursionError) as error:
@@ -64,9 +65,8 @@ def dumps(value: Any) -> str:
 
 
 def loads(text: str) -> Any:
-    """Read what `dumps` wrote."""
-    value = json.loads(text)
-    return _restored(value) if '"$"' in text else value
+    """Read what `dumps` wrote; StoreError if it did not write this."""
+    return loads_all([text])[0]
 
 
 def encode(body: Body) -> str:
@@ -81,16 +81,22 @@ def encode(body: Body) -> str:
 
 def decode(kind: str, trial: int | None, job: int | None, data: Mapping[str, Any]) -> Body:
     """Make a body of its parts; `data` has been read by `loads`."""
-    return from_json(kind, data if trial is None else {"trial": trial, "job": job, **data})
+    try:
+        return from_json(kind, data if trial is None else {"trial": trial, "job": job, **data})
+    except (TypeError, ValueError) as error:
+        raise StoreError(f"an event of kind {kind!r} cannot be read: {error}") from None
 
 
 def loads_all(texts: Sequence[str]) -> list[Any]:
     """Read many texts at once; several times faster than one by one."""
-    values = json.loads(f"[{','.join(texts)}]")
-    return [
-        _restored(value) if '"$"' in text else value
-        for text, value in zip(texts, values, strict=True)
-    ]
+    try:
+        values = json.loads(f"[{','.join(texts)}]")
+        return [
+            _restored(value) if '"$"' in text else value
+            for text, value in zip(texts, values, strict=True)
+        ]
+    except (ValueError, KeyError, AttributeError) as error:
+        raise StoreError(f"the store holds text that is not its JSON: {error}") from None
 
 
 def copied(body: Body) -> Body:
@@ -129,11 +135,13 @@ def _escaped(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return {"$": "nan" if math.isnan(value) else ("inf" if value > 0 else "-inf")}
     if isinstance(value, Mapping):
-        inner = {key: _escaped(item) for key, item in value.items()}
+        inner = {_escaped(key): _escaped(item) for key, item in value.items()}
         return {"$": inner} if "$" in inner else inner
     if isinstance(value, list | tuple):
         return [_escaped(item) for item in value]
-    if value is None or isinstance(value, str | int | float):
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if value is None or isinstance(value, int | float):
         return value
     return _escaped(_plain(value))
 

@@ -80,7 +80,7 @@ class MemoryStore:
     def read(self, study: int, after: int = 0) -> list[Event]:
         """Return the events numbered above `after`, in order."""
         with self._lock:
-            return self._study(study).events[after:]
+            return self._study(study).events[max(after, 0) :]
 
     def _turn(self, study: int, act: Callable[[Ledger], T]) -> tuple[T, list[Event]]:
         """Run one transaction: all that the ledger holds is kept, or nothing."""

@@ -44,6 +44,7 @@ CREATE TABLE leases (
     owner TEXT, token BIGINT NOT NULL, expires DOUBLE PRECISION, PRIMARY KEY (study, job)
 ){suffix}
 """
+_ADVISORY = 0x4D617175  # "Maqu": only one process at a time creates the tables
 _DIALECT = {
     "sqlite": {"identity": "INTEGER PRIMARY KEY", "suffix": " WITHOUT ROWID"},
     "postgresql": {
@@ -87,6 +88,8 @@ def ensure(engine: Engine, url: str, *, write: bool) -> None:
             hint="open it once for writing: maquette run, or maquette.store.open_store(url)",
         )
     with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY})")
         found = _version(connection, url)  # another process may have been quicker
         for number, (needs, step) in enumerate(STEPS[found:], found + 1):
             step(connection)

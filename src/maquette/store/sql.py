@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, final
 
-from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Engine, Pool, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from maquette.errors import StoreError
@@ -27,6 +27,9 @@ from maquette.store.protocol import LostJob, ProposerLease, StudyRow
 from maquette.store.schema import Clock, events, leases, studies
 
 T = TypeVar("T")
+
+# Connections that a forked child got from its parent: closing them there would disturb the parent.
+_INHERITED: list[Pool] = []
 
 _LOCKED = (
     select(studies.c.n_events, studies.c.n_trials, studies.c.n_jobs)
@@ -103,6 +106,7 @@ class SQLStore:
         if self._pid != os.getpid():
             self._pid = os.getpid()
             self._turnstile = threading.Lock()
+            _INHERITED.append(self._engine.pool)
             self._engine.dispose(close=False)
         return self._engine
 

@@ -55,6 +55,8 @@ def sqlite_engine(
     refuse_network(path, url, filesystem)
     mode = "ro" if read_only else "rwc"
     address = f"file:{quote(str(path))}?mode={mode}"
+    if read_only and not (os.access(path.parent, os.W_OK) or Path(f"{path}-wal").exists()):
+        address += "&immutable=1"  # WAL wants to write beside the file, even to read it
 
     def connect() -> sqlite3.Connection:
         connection = _open(address, timeout)

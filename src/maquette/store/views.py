@@ -63,18 +63,23 @@ _SQLITE_VALUE = """(
             json_extract(s.spec, '$.objective.maximize[0]')))"""
 
 
+def _postgresql_json(row: str) -> str:
+    # PostgreSQL has no text with a NUL in it; one in a message must not spoil the whole view.
+    return rf"replace({row}.body, '\u0000', '\ufffd')::json"
+
+
 def _postgresql(row: str, field: str) -> str:
-    return f"({row}.body::json ->> '{field}')"
+    return f"({_postgresql_json(row)} ->> '{field}')"
 
 
 def _postgresql_number(row: str, field: str) -> str:
-    kind = f"json_typeof({row}.body::json -> '{field}')"
+    kind = f"json_typeof({_postgresql_json(row)} -> '{field}')"
     return f"CASE WHEN {kind} = 'number' THEN {_postgresql(row, field)}::float8 END"
 
 
 _POSTGRESQL_VALUE = """(
         SELECT CASE WHEN json_typeof(j.value) = 'number' THEN (j.value #>> '{}')::float8 END
-        FROM json_each(e.body::json -> 'metrics') AS j
+        FROM json_each(BODY -> 'metrics') AS j
         WHERE j.key = coalesce(s.spec::json #>> '{objective,minimize,0}',
                                s.spec::json #>> '{objective,maximize,0}'))"""
 
@@ -89,7 +94,7 @@ _SQLITE = {
     **{name: _sqlite_number("e", name) for name in ("step", "cost", "seconds")},
 }
 _POSTGRESQL = {
-    "value": _POSTGRESQL_VALUE,
+    "value": _POSTGRESQL_VALUE.replace("BODY", _postgresql_json("e")),
     "end_state": _postgresql("e", "state"),
     "message": _postgresql("e", "message"),
     "metrics": "coalesce(" + _postgresql("e", "metrics") + ", '{}')",
