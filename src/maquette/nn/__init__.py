@@ -1,0 +1,24 @@
+"""The torch side: how the settings of each of a model's parameters follow its scale.
+
+plan = mq.nn.plan(build, base=dict(width=64, depth=2), target=dict(width=1024, depth=16))
+model = build(width=1024, depth=16)
+mq.nn.prepare(model, plan)
+optimizer = torch.optim.AdamW(mq.nn.param_groups(model, plan, lr=0.01, weight_decay=0.1))
+"""
+
+from maquette.nn.groups import Options, param_groups, prepare
+from maquette.nn.plan import ParameterPlan, Plan, plan
+from maquette.scaling.parametrization import RULES, Exponents, Role, Rule
+
+__all__ = [
+    "RULES",
+    "Exponents",
+    "Options",
+    "ParameterPlan",
+    "Plan",
+    "Role",
+    "Rule",
+    "param_groups",
+    "plan",
+    "prepare",
+]

@@ -1,0 +1,91 @@
+"""Which parameters carry the residual multiplier, and by how much (CompleteP, folded).
+
+Each residual branch is to be multiplied by c = m_L^-alpha. What the model multiplies by already,
+and changes with its depth, is taken off; the rest goes into the parameters in which the branch is
+linear.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import isclose
+
+from maquette.errors import PlanError
+from maquette.nn.residual import Branch
+from maquette.nn.roles import Anatomy, template
+from maquette.scaling.parametrization import Rule
+
+_TWO_LINES = (
+    "multiply the branch in the model, in its __init__ and its forward:\n"
+    "    self.scale = (base_depth / depth) ** {alpha:g}\n"
+    "    x = x + self.scale * branch(x)"
+)
+
+
+def folds(anatomy: Anatomy, m_L: float, rule: Rule) -> dict[str, float]:
+    """Residual multipliers by the name of the parameter that carries them.
+
+    Parameters
+    ----------
+    anatomy
+        Roles and branches.
+    m_L
+        Target depth over base depth.
+    rule
+        Its ``alpha`` is used; ``None`` folds nothing.
+
+    Raises
+    ------
+    PlanError
+        Depth grows outside residual branches, or a branch cannot carry its multiplier.
+    """
+    if m_L == 1 or rule.alpha is None:
+        return {}
+    c = m_L**-rule.alpha
+    relevant = [b for b in anatomy.branches if b.members & anatomy.repeated]
+    if not relevant:
+        raise PlanError(
+            "the depth changes, but no residual branch (x + f(x)) repeats with it",
+            hint='keep the depth of base and target equal, or use rule="sp"',
+        )
+    before = _factors(b for b in anatomy.base_branches if b.members & anatomy.repeated)
+    carried: dict[str, float] = {}
+    count: dict[str, int] = {}
+    problems: dict[str, None] = {}
+    for b in relevant:
+        old = before.get(_key(b), set())
+        if len(old) != 1:
+            problems[f"the branch of {_shown(b)} differs between layers or depths"] = None
+            continue
+        rest = c / (b.factor / next(iter(old)))
+        if isclose(rest, 1.0, rel_tol=1e-6):
+            continue  # the model multiplies by c itself
+        if b.refused:
+            problems[f"the branch of {_shown(b)} {b.refused}"] = None
+        for name in b.ends:
+            count[name] = count.get(name, 0) + 1
+            if carried.setdefault(name, rest) != rest:
+                problems[f"{name} ends branches with different multipliers"] = None
+    for name in carried:
+        if anatomy.uses[name] != count[name]:
+            problems[f"{template(name)} ends a branch, but is used elsewhere too"] = None
+    if problems:
+        raise PlanError(list(problems), hint=_TWO_LINES.format(alpha=rule.alpha))
+    return carried
+
+
+def _factors(branches: Iterable[Branch]) -> dict[frozenset[str], set[float]]:
+    """Multipliers that the model applies, by kind of branch."""
+    found: dict[frozenset[str], set[float]] = {}
+    for b in branches:
+        found.setdefault(_key(b), set()).add(b.factor)
+    return found
+
+
+def _key(b: Branch) -> frozenset[str]:
+    return frozenset(template(name) for name in b.members)
+
+
+def _shown(b: Branch) -> str:
+    names = sorted({template(name) for name in b.members})
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

@@ -1,0 +1,195 @@
+"""Parameter groups and initial values of a model, by its plan."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import Any, TypedDict, Unpack
+
+import torch
+from torch import nn
+
+from maquette.errors import PlanError, nearest
+from maquette.nn.plan import ParameterPlan, Plan
+from maquette.scaling.parametrization import Noise, noise
+
+_WRAPPERS = {"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
+_PREPARED = "_maquette_prepared"
+_MATRICES = ("embedding", "hidden", "readout", "tied")
+
+
+class Options(TypedDict, total=False):
+    """Further settings of AdamW, at the base's scale."""
+
+    betas: tuple[float, float]
+    eps: float
+    decay_vectors: bool
+
+
+def param_groups(
+    model: nn.Module,
+    plan: Plan,
+    lr: float,
+    weight_decay: float = 0.0,
+    batch: float | None = None,
+    tokens: float | None = None,
+    **options: Unpack[Options],
+) -> list[dict[str, Any]]:
+    """Groups for `torch.optim.AdamW`, from the settings that were tuned at the base.
+
+    Parameters
+    ----------
+    model
+        At the plan's target scale; it may be compiled, wrapped or a copy.
+    plan
+        From `plan`.
+    lr, weight_decay
+        As at the base. ``weight_decay`` is that of `torch.optim.AdamW`: a step shrinks by
+        ``lr * weight_decay``, and that product of each parameter stays as at the base.
+    batch, tokens
+        Of this run; the target's where left out. They act only where the plan's base names them,
+        by the square-root rules of `maquette.scaling.parametrization.sde`.
+    options
+        ``betas`` (0.9, 0.95), ``eps`` (1e-8), and ``decay_vectors`` (false): whether norm gains,
+        biases and scalars get weight decay.
+
+    Returns
+    -------
+    list
+        Dictionaries with ``name``, ``params``, ``lr``, ``weight_decay``, ``eps`` and ``betas``;
+        parameters of equal settings share one. Frozen parameters are left out.
+
+    Raises
+    ------
+    PlanError
+        The model's names or shapes are not those of the plan.
+    """
+    unknown = [k for k in options if k not in Options.__annotations__]
+    if unknown:
+        raise PlanError([f"no option {k!r}.{nearest(k, Options.__annotations__)}" for k in unknown])
+    matched = _match(model, plan)
+    if any(p.init != 1 for p in plan.parameters.values()) and not _prepared(model):
+        warnings.warn(
+            "the plan multiplies initial values, and maquette.nn.prepare(model, plan) was not "
+            "called on this model; call it before loading a checkpoint, too",
+            stacklevel=2,
+        )
+    n = _noise(plan, batch, tokens)
+    betas = n.betas(options.get("betas", (0.9, 0.95)))
+    eps, decay_vectors = options.get("eps", 1e-8), options.get("decay_vectors", False)
+    groups: dict[tuple[float, float, float], dict[str, Any]] = {}
+    for parameter, p in matched:
+        if not parameter.requires_grad:
+            continue
+        decays = decay_vectors or p.role in _MATRICES
+        settings = (
+            lr * n.lr * p.lr,
+            weight_decay * n.weight_decay * p.weight_decay if decays else 0.0,
+            eps * n.eps * p.eps,
+        )
+        group = groups.setdefault(settings, {"name": "", "params": []})
+        label = f"{p.role} at branch ends" if p.fold != 1 else p.role
+        if label not in group["name"].split(", "):
+            group["name"] = ", ".join(filter(None, (group["name"], label)))
+        group["params"].append(parameter)
+    keys = ("lr", "weight_decay", "eps")
+    return [g | dict(zip(keys, s, strict=True), betas=betas) for s, g in groups.items()]
+
+
+def prepare(model: nn.Module, plan: Plan, init_scale: float = 1.0) -> nn.Module:
+    """Multiply a freshly initialised model's values by the plan's factors, in place.
+
+    Parameters
+    ----------
+    model
+        At the plan's target scale, as the builder returns it, not on the meta device.
+    plan
+        From `plan`.
+    init_scale
+        Multiplies the hidden matrices besides: a hyperparameter that keeps its meaning with scale.
+
+    Returns
+    -------
+    nn.Module
+        The same model.
+
+    Raises
+    ------
+    PlanError
+        The model was prepared before, is on the meta device, or is not the plan's.
+    """
+    if _prepared(model):
+        raise PlanError(
+            "this model was prepared before; a second time would multiply its values twice",
+            hint="build it anew",
+        )
+    if not init_scale > 0:
+        raise PlanError(f"init_scale must be positive, not {init_scale}")
+    matched = _match(model, plan)
+    if any(parameter.is_meta for parameter, _ in matched):
+        raise PlanError(
+            "the model is on the meta device and has no values yet",
+            hint="call model.to_empty(device=...) and initialise it first",
+        )
+    with torch.no_grad():
+        for parameter, p in matched:
+            factor = p.init * (init_scale if p.role == "hidden" else 1.0)
+            if factor != 1:
+                parameter.mul_(factor)
+    setattr(_unwrapped(model), _PREPARED, True)
+    return model
+
+
+def _prepared(model: nn.Module) -> bool:
+    return bool(getattr(_unwrapped(model), _PREPARED, False))
+
+
+def _unwrapped(model: nn.Module) -> nn.Module:
+    """The module inside `torch.compile` and data-parallel wrappers."""
+    children = dict(model.named_children())
+    if len(children) == 1 and not list(model.parameters(recurse=False)):
+        name, child = next(iter(children.items()))
+        if name in _WRAPPERS or (name == "module" and "Parallel" in type(model).__name__):
+            return _unwrapped(child)
+    return model
+
+
+def _match(model: nn.Module, plan: Plan) -> list[tuple[nn.Parameter, ParameterPlan]]:
+    """Each parameter with its plan; every name and shape that does not fit is reported."""
+    known = {alias: p for p in plan.parameters.values() for alias in (p.name, *p.aliases)}
+    matched, problems = [], []
+    for name, parameter in model.named_parameters():
+        p = known.get(_plain(name, known))
+        if p is None:
+            problems.append(f"{name} is not in the plan.{nearest(name, known)}")
+        elif tuple(parameter.shape) != p.shape:
+            problems.append(f"{name} is {tuple(parameter.shape)}; the plan's target has {p.shape}")
+        else:
+            matched.append((parameter, p))
+    present = {p.name for _, p in matched}
+    absent = [n for n in plan.parameters if n not in present]
+    if absent and not problems:
+        problems.append(f"the model lacks {', '.join(absent[:6])} of the plan")
+    if problems:
+        scale = ", ".join(f"{k}={v:g}" for k, v in plan.target.items())
+        more = [f"... and {len(problems) - 12} more"] if len(problems) > 12 else []
+        raise PlanError(problems[:12] + more, hint=f"the plan is for the model built at {scale}")
+    return matched
+
+
+def _plain(name: str, known: Iterable[str] | Mapping[str, Any]) -> str:
+    """A parameter's name without what `torch.compile` and data-parallel wrappers put before it."""
+    plain = ".".join(part for part in name.split(".") if part not in _WRAPPERS)
+    while plain not in known and plain.startswith("module."):
+        plain = plain.removeprefix("module.")
+    return plain
+
+
+def _noise(plan: Plan, batch: float | None, tokens: float | None) -> Noise:
+    """Factors of the batch size and duration, as far as the plan's base names them."""
+    ratio = {}
+    for axis, value in (("batch", batch), ("tokens", tokens)):
+        base = plan.base.get(axis)
+        here = value if value is not None else plan.target.get(axis)
+        ratio[axis] = here / base if base is not None and here is not None else 1.0
+    return noise(ratio["batch"], ratio["tokens"])
