@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from maquette.errors import StudyError, nearest
+from maquette.search.auto import Auto as Auto
+from maquette.search.gp import GP as GP
 from maquette.search.protocol import Searcher as Searcher
 from maquette.search.random import Random as Random
 from maquette.search.sobol import Sobol as Sobol
 
 SEARCHERS: Mapping[str, Callable[[], Searcher]] = MappingProxyType(
-    {"auto": Sobol, "random": Random, "sobol": Sobol}
+    {"auto": Auto, "gp": GP, "random": Random, "sobol": Sobol}
 )
 
 

@@ -1,0 +1,53 @@
+"""The best trial of a study, judged by what its config is worth rather than by its luck."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from maquette.columns import Finished
+from maquette.history import History
+from maquette.surrogate.observations import observe
+from maquette.surrogate.posterior import condition
+from maquette.surrogate.refit import learn_hyperparameters
+
+# With fewer observations a model says no more than the values themselves.
+LEAST = 4
+
+
+def denoised(history: History) -> tuple[int, float, float] | None:
+    """Return (trial, mean, standard deviation) of the finished trial whose config is best.
+
+    The posterior mean of a Gaussian process over all finished trials, at their own configs, in
+    loss units; trials that break a constraint on a metric do not count. With a scale, trials of
+    the largest cell that has results are compared, with the help of those at other cells. Below
+    four observations: the lowest loss as measured, and the spread of the losses (0 for one).
+    None if nothing has finished with a finite loss.
+    """
+    finished = history.finished
+    eligible = np.flatnonzero(_eligible(finished))
+    if not len(eligible):
+        return None
+    if history.axes:
+        cells = finished.scale[eligible]
+        largest = max(cells.tolist(), key=lambda cell: (math.prod(cell), cell))
+        eligible = eligible[(cells == largest).all(axis=1)]
+    if finished.ok.sum() < LEAST:
+        best = eligible[np.argmin(finished.loss[eligible])]
+        losses = finished.loss[eligible]
+        spread = float(losses.std(ddof=1)) if len(losses) > 1 else 0.0
+        return int(finished.trial[best]), float(finished.loss[best]), spread
+    theta = learn_hyperparameters(history.problem, finished)
+    seen = observe(history.problem, finished)
+    posterior = condition(theta, seen.points, seen.y)
+    scale = finished.scale[eligible]
+    at = seen.place(finished.X[eligible], finished.active[eligible], scale)
+    mean, variance = posterior.predict(at)
+    best = int(np.argmin(mean))
+    loss, sd = seen.losses(mean, np.sqrt(variance), scale)
+    return int(finished.trial[eligible[best]]), float(loss[best]), float(sd[best])
+
+
+def _eligible(finished: Finished) -> np.ndarray:
+    return np.asarray(finished.ok & ~(finished.violation > 0))

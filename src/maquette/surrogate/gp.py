@@ -1,0 +1,216 @@
+"""Exact Gaussian-process regression: the marginal likelihood, its gradient, and its maximiser.
+
+Covariance of two points u, v (features divided by their lengthscales) in cells c, d:
+
+    k = 1 + sigma_c^2 [c = d] + sigma_f^2 matern52(||u - v||),    noise sigma_n^2 on the diagonal.
+
+The 1 is a standard normal prior on the mean of standardised data, and sigma_c^2 the prior variance
+of what is left of the differences between cells. Hyperparameters are the maximum of the posterior
+under log-normal priors; those of the lengthscales grow with the square root of the number of
+dimensions [2], which keeps the model's complexity the same in 2 and in 50 dimensions.
+
+References
+----------
+.. [1] C. E. Rasmussen and C. K. I. Williams. Gaussian Processes for Machine Learning. MIT Press,
+       2006. Eq. 2.30, 5.9.
+.. [2] C. Hvarfner, E. O. Hellsten and L. Nardi. Vanilla Bayesian Optimization Performs Great in
+       High Dimensions. ICML 2024.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import lapack
+
+from maquette.surrogate.matern import matern52, squared_distances
+
+Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+# (mean, standard deviation) of the logs; the mean is the mode of the log-normal density [2].
+SIGNAL, NOISE, CELL = (0.0, 1.0), (-6.0, 2.0), (-2.0, 1.5)
+LENGTH_SPREAD = math.sqrt(3.0)
+BOUNDS_LENGTH, BOUNDS_SIGNAL, BOUNDS_NOISE = (-4.0, 7.0), (-4.0, 4.0), (-13.0, 1.0)
+BOUNDS_CELL = (-8.0, 2.0)
+JITTER = 1e-9
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Points:
+    """Embedded points Z (n, p), the group of each column (p,), and the cell of each point (n,)."""
+
+    Z: Array
+    group: Index
+    cell: Index
+
+    def __len__(self) -> int:
+        return len(self.Z)
+
+    def joined(self, other: Points) -> Points:
+        """Return these points followed by others."""
+        Z, cell = np.concatenate([self.Z, other.Z]), np.concatenate([self.cell, other.cell])
+        return Points(Z, self.group, cell)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Hyperparameters:
+    """Logs of the lengthscales (groups,), and of the signal, noise and cell variances."""
+
+    length: Array
+    signal: float
+    noise: float
+    cell: float
+
+    def scaled(self, points: Points) -> Array:
+        """Return the points' features divided by their lengthscales, shape (n, p)."""
+        return points.Z * np.exp(-self.length)[points.group]
+
+    @property
+    def variance(self) -> float:
+        """Prior variance of the function at one point."""
+        return 1.0 + math.exp(self.signal) + math.exp(self.cell)
+
+
+def covariance(theta: Hyperparameters, a: Points, b: Points) -> Array:
+    """Return the prior covariance of two sets of points, shape (n, m), without noise."""
+    k, _ = matern52(squared_distances(theta.scaled(a), theta.scaled(b)))
+    same = a.cell[:, None] == b.cell[None, :]
+    return np.asarray(1.0 + math.exp(theta.signal) * k + math.exp(theta.cell) * same)
+
+
+def cholesky(K: Array) -> Array:
+    """Return the lower Cholesky factor of K (n, n), with as little jitter as it takes."""
+    jitter = JITTER
+    while True:
+        A = K.copy()
+        A.flat[:: len(K) + 1] += jitter
+        L, info = lapack.dpotrf(A, lower=1, clean=1)
+        if info == 0:
+            return np.asarray(L)
+        jitter *= 10.0
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """The log posterior density of the hyperparameters given data, as a function of a vector.
+
+    The vector holds the log lengthscales, log signal, log noise, and log cell variance if the
+    points lie in more than one cell.
+
+    Parameters
+    ----------
+    points, y
+        Inputs, and standardised outputs of shape (n,).
+    """
+
+    points: Points
+    y: Array
+
+    @property
+    def groups(self) -> int:
+        """Number of lengthscales."""
+        return int(self.points.group[-1]) + 1 if len(self.points.group) else 0
+
+    @property
+    def cells(self) -> bool:
+        """Whether there is a cell variance to learn."""
+        return len(self.points) > 0 and bool((self.points.cell != self.points.cell[0]).any())
+
+    def prior(self) -> tuple[Array, Array]:
+        """Return means and standard deviations of the vector under the prior."""
+        G = self.groups
+        # Mode of LogNormal(sqrt(2) + log(G) / 2, sqrt(3)), section 5 of [2].
+        length = math.sqrt(2.0) + 0.5 * math.log(max(G, 1)) - LENGTH_SPREAD**2
+        rows = [(length, LENGTH_SPREAD)] * G + [SIGNAL, NOISE] + [CELL] * self.cells
+        mean, spread = np.array(rows).T
+        return mean, spread
+
+    def bounds(self) -> list[tuple[float, float]]:
+        """Return the interval that each entry of the vector is searched in."""
+        rows = [BOUNDS_LENGTH] * self.groups + [BOUNDS_SIGNAL, BOUNDS_NOISE]
+        return rows + [BOUNDS_CELL] * self.cells
+
+    def unpack(self, vector: Array) -> Hyperparameters:
+        """Return the hyperparameters that a vector stands for."""
+        G = self.groups
+        # One cell: its effect cannot be told from the mean, and is left to that.
+        cell = float(vector[G + 2]) if self.cells else -math.inf
+        return Hyperparameters(np.array(vector[:G]), float(vector[G]), float(vector[G + 1]), cell)
+
+    def marginal(self, vector: Array) -> tuple[float, Array]:
+        """Return log p(y | vector) and its gradient, eq. 2.30 and 5.9 of [1]."""
+        theta, n, G = self.unpack(vector), len(self.y), self.groups
+        U = theta.scaled(self.points)
+        r2 = squared_distances(U, U)
+        r2.flat[:: n + 1] = 0.0
+        k, slope = matern52(r2)
+        signal, noise = math.exp(theta.signal), math.exp(theta.noise)
+        same = self.points.cell[:, None] == self.points.cell[None, :]
+        K = 1.0 + signal * k + math.exp(theta.cell) * same
+        K.flat[:: n + 1] += noise
+        L = cholesky(K)
+        alpha = lapack.dpotrs(L, self.y, lower=1)[0]
+        value = -0.5 * self.y @ alpha - np.log(np.diag(L)).sum() - 0.5 * n * math.log(2 * math.pi)
+        inverse = lapack.dpotri(L, lower=1)[0]
+        inverse = np.tril(inverse) + np.tril(inverse, -1).T
+        A = np.outer(alpha, alpha) - inverse
+        gradient = np.empty(len(vector))
+        # d r2 / d log l_g = -2 sum_g (u - v)^2, and sum_ij W_ij (u_i - u_j)^2 = 2 (w' u^2 - u'Wu).
+        W = A * slope
+        columns = (W.sum(axis=1)[:, None] * U * U).sum(axis=0) - (U * (W @ U)).sum(axis=0)
+        gradient[:G] = -2.0 * signal * np.bincount(self.points.group, columns, minlength=G)
+        gradient[G] = 0.5 * signal * (A * k).sum()
+        gradient[G + 1] = 0.5 * noise * np.trace(A)
+        if self.cells:
+            gradient[G + 2] = 0.5 * math.exp(theta.cell) * A[same].sum()
+        return float(value), gradient
+
+    def posterior(self, vector: Array) -> tuple[float, Array]:
+        """Return the log posterior density, up to a constant, and its gradient."""
+        value, gradient = self.marginal(vector)
+        mean, spread = self.prior()
+        z = (vector - mean) / spread
+        return value - 0.5 * float(z @ z), gradient - z / spread
+
+
+def fit(points: Points, y: Array, iterations: int = 60) -> Hyperparameters:
+    """Return the most probable hyperparameters, the better of two L-BFGS-B runs.
+
+    The runs start from the prior's modes, and from four times the lengthscales with more noise:
+    fixed points, so that the same data give the same answer, whatever was fitted before.
+    """
+    from scipy.optimize import minimize
+
+    model = Likelihood(points, y)
+    mean, _ = model.prior()
+    smooth = mean.copy()
+    smooth[: model.groups] += math.log(4.0)
+    smooth[model.groups + 1] = -2.0
+    if len(y) == 0:
+        return model.unpack(mean)
+
+    def loss(vector: Array) -> tuple[float, Array]:
+        value, gradient = model.posterior(vector)
+        return -value, -gradient
+
+    best, least = mean, math.inf
+    for start in (mean, smooth):
+        found = minimize(
+            loss,
+            start,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=model.bounds(),
+            options={"maxiter": iterations, "ftol": 1e-7},
+        )
+        if found.fun < least:
+            best, least = found.x, found.fun
+    return model.unpack(best)

@@ -1,0 +1,84 @@
+"""When hyperparameters are learned anew, and from which trials.
+
+A model refits only at fixed counts of ended trials, from fixed starting points; in between, its
+hyperparameters stay. A fresh instance finds them from the same first trials, so that *cold equals
+warm* bit for bit; a cache only saves the time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import OrderedDict
+from typing import final
+
+import numpy as np
+
+from maquette.columns import Finished
+from maquette.history import Problem
+from maquette.surrogate.gp import Hyperparameters, Points, fit
+from maquette.surrogate.observations import observe
+
+# Hyperparameters are learned from at most so many observations: it costs n^3.
+MOST = 256
+
+
+def refit_count(ended: int) -> int:
+    """Return the count of ended trials at which a model of `ended` trials was last refitted.
+
+    Every count up to 32, then at every ceil(1.1 n): 32, 36, 40, 44, 49, ...
+    """
+    n = min(ended, 32)
+    while n >= 32 and math.ceil(round(1.1 * n, 6)) <= ended:
+        n = math.ceil(round(1.1 * n, 6))
+    return n
+
+
+def learn_hyperparameters(problem: Problem, finished: Finished) -> Hyperparameters:
+    """Return the hyperparameters learned from finished trials, all of them given.
+
+    Of many observations a part is used: the best third, and the rest evenly over time.
+    """
+    seen = observe(problem, finished)
+    keep = _part(seen.y)
+    points = Points(seen.points.Z[keep], seen.points.group, seen.points.cell[keep])
+    return fit(points, seen.y[keep])
+
+
+def _part(y: np.ndarray) -> np.ndarray:
+    n = len(y)
+    if n <= MOST:
+        return np.arange(n)
+    best = np.argsort(y, kind="stable")[: MOST // 3]
+    rest = np.setdiff1d(np.arange(n), best)
+    even = rest[np.linspace(0, len(rest) - 1, MOST - len(best)).round().astype(int)]
+    return np.union1d(best, even)
+
+
+@final
+class Refits:
+    """Hyperparameters at the refit counts, kept by what they were learned from.
+
+    Parameters
+    ----------
+    size
+        How many to keep; the least recently used goes first.
+    """
+
+    def __init__(self, size: int = 8) -> None:
+        self._size = size
+        self._kept: OrderedDict[tuple[object, ...], Hyperparameters] = OrderedDict()
+
+    def __call__(self, problem: Problem, finished: Finished) -> Hyperparameters:
+        """Return the hyperparameters in force after the trials in `finished`."""
+        first = finished.first(refit_count(len(finished)))
+        digest = hashlib.blake2b(digest_size=16)
+        for column in (first.X, first.active, first.losses, first.scale):
+            digest.update(np.ascontiguousarray(column).tobytes())
+        key = (problem.space, problem.scale, len(first), digest.hexdigest())
+        if key not in self._kept:
+            self._kept[key] = learn_hyperparameters(problem, first)
+            if len(self._kept) > self._size:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(key)
+        return self._kept[key]
