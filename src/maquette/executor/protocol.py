@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, final
+from typing import Any, Protocol, final, runtime_checkable
 
 from maquette.fidelity import Fidelity
 from maquette.objective import Objective
@@ -61,6 +61,7 @@ class Outcome:
 OnReport = Callable[[int, Report], Decision]
 
 
+@runtime_checkable
 class Executor(Protocol):
     """Runs jobs. All methods are called from one thread."""
 

@@ -1,0 +1,403 @@
+"""The process executor: every job in a process of its own, forked from a clean server."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, final
+
+from maquette.errors import ExecutorError
+from maquette.executor import server
+from maquette.executor.function import describe
+from maquette.executor.protocol import Function, OnReport, Outcome, Task
+from maquette.executor.wire import (
+    Message,
+    Wire,
+    decision_to_json,
+    outcome_from_json,
+    report_from_json,
+    task_to_json,
+)
+from maquette.trial import State
+
+# Jobs run side by side: one thread each, or they take each other's cores.
+_THREADS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+_OUTPUT_KEPT = 4000
+
+
+@final
+@dataclass(slots=True)
+class _Job:
+    """A job on its way, as the driver knows it."""
+
+    task: Task
+    wire: Wire
+    began: float
+    pid: int | None = None
+    outcome: Outcome | None = None
+    cancelled: bool = False
+    forgotten: bool = False
+    end_at: float | None = None
+
+
+@final
+class ProcessExecutor:
+    """Runs jobs in processes of their own, killed cleanly, with their output in a log.
+
+    A server, started as a clean interpreter, imports the function's module once and forks a
+    child for each job. If this process goes, however it goes, the server kills the children and
+    ends itself.
+
+    Parameters
+    ----------
+    fn
+        What a job runs: a function at the top level of a module or script, or anything that
+        cloudpickle can carry, where that is installed.
+    workers
+        How many jobs may run at once.
+    fresh
+        Start a new interpreter for each job instead of forking: slower, and safe for modules
+        that start threads or use a GPU while they are imported. Always so on macOS.
+    threads
+        Threads that numerical libraries may use in one job; None: leave the environment alone.
+    grace
+        Seconds between SIGTERM and SIGKILL.
+
+    Raises
+    ------
+    ExecutorError
+        On Windows; if the function cannot be found from another process, or its module cannot
+        be imported there.
+    """
+
+    def __init__(
+        self,
+        fn: Function,
+        workers: int = 1,
+        *,
+        fresh: bool = False,
+        threads: int | None = 1,
+        grace: float = 5.0,
+    ) -> None:
+        if sys.platform == "win32":
+            raise ExecutorError(
+                "the process executor needs Linux or macOS", hint='use executor="inline"'
+            )
+        self._slots = workers
+        self._grace = grace
+        self._fresh = fresh or sys.platform == "darwin"
+        self._environment = dict(os.environ)
+        if threads is not None:
+            self._environment.update(dict.fromkeys(_THREADS, str(threads)))
+        self._reference = describe(fn)
+        self._path = [os.path.abspath(p or ".") for p in sys.path]
+        self._jobs: dict[int, _Job] = {}
+        self._next = 0
+        self._outcomes: list[Outcome] = []
+        self._output = b""
+        self._closed = False
+        self._open()
+
+    @property
+    def slots(self) -> int:
+        """How many jobs may run at once."""
+        return self._slots
+
+    def start(self, task: Task) -> None:
+        """Start a job.
+
+        Raises
+        ------
+        ExecutorError
+            If there is no free slot, the job runs already, or no server can be started.
+        """
+        self._check(task)
+        if self._control.closed:
+            self._open()
+        ours, theirs = socket.socketpair()
+        number, self._next = self._next, self._next + 1
+        job = _Job(task, Wire(ours), time.monotonic())
+        sent = self._control.send(
+            {
+                "type": "start",
+                "id": number,
+                "folder": None if task.folder is None else str(task.folder),
+                "title": f"job {task.job}",
+                "timeout": task.timeout,
+                "grace": self._grace,
+                "path": self._path,
+            },
+            theirs.fileno(),
+        )
+        theirs.close()
+        message: Message = {"task": task_to_json(task)}
+        if self._fresh:
+            message["function"] = self._reference
+        # Registered before anything can fail, so that a dead server ends this job like others.
+        self._jobs[number] = job
+        self._selector.register(job.wire, selectors.EVENT_READ, number)
+        if sent:
+            job.wire.send(message)
+
+    def poll(self, timeout: float, on_report: OnReport) -> Sequence[Outcome]:
+        """Wait up to `timeout` seconds; answer reports, return what ended."""
+        deadline = time.monotonic() + timeout
+        while True:
+            self._end_overdue()
+            if self._outcomes or self._closed:
+                outcomes, self._outcomes = self._outcomes, []
+                return outcomes
+            left = max(0.0, deadline - time.monotonic())
+            for key, _ in self._selector.select(min(left, 0.5)):
+                if not self._react(key.data, on_report):
+                    break
+            if not self._outcomes and time.monotonic() >= deadline:
+                return []
+
+    def cancel(self, job: int) -> None:
+        """End a job: TERM to its process group, KILL after the grace. Its slot is free at once."""
+        for number, running in self._jobs.items():
+            if running.task.job == job and not running.cancelled:
+                running.cancelled = True
+                self._control.send({"type": "end", "id": number, "grace": self._grace})
+
+    def close(self) -> None:
+        """Cancel what runs and end the server; nothing is left running."""
+        if self._closed:
+            return
+        for number in self._jobs:
+            self._control.send({"type": "end", "id": number, "grace": self._grace})
+        deadline = time.monotonic() + self._grace + 1.0
+        while self._jobs and not self._control.closed and time.monotonic() < deadline:
+            for key, _ in self._selector.select(0.1):
+                if not self._react(key.data, None):
+                    break
+        self._closed = True
+        self._outcomes.clear()
+        self._release()
+
+    # --- the server ------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        """Start the server and wait until it has imported the function."""
+        ours, theirs = socket.socketpair()
+        try:
+            self._server = subprocess.Popen(  # noqa: S603 - our own interpreter
+                server.command("server", theirs.fileno(), self._path),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=self._environment,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+                bufsize=0,
+            )
+        except OSError as error:
+            ours.close()
+            raise ExecutorError(f"no server process could be started: {error}") from error
+        finally:
+            theirs.close()
+        self._control = Wire(ours)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._control, selectors.EVENT_READ, "control")
+        self._selector.register(self._pipe(), selectors.EVENT_READ, "output")
+        self._control.send({"argv": sys.argv, "fresh": self._fresh, "function": self._reference})
+        try:
+            self._await_ready()
+        except BaseException:
+            self._closed = True
+            self._release()
+            raise
+
+    def _await_ready(self) -> None:
+        while True:
+            for key, _ in self._selector.select():
+                if key.data == "output":
+                    self._take_output()
+                    continue
+                for message in self._control.receive():
+                    if message["type"] == "ready":
+                        return
+                    raise ExecutorError(
+                        [f"the function cannot be loaded: {p}" for p in message["problems"]],
+                        hint=message["hint"],
+                    )
+                if self._control.closed:
+                    code = self._server.wait()
+                    self._take_output()
+                    said = self._output.decode(errors="replace").strip()
+                    raise ExecutorError(
+                        f"the server process ended ({_code(code)}) while it imported the "
+                        f"function's module. It said: {said or 'nothing'}"
+                    )
+
+    def _release(self) -> None:
+        """Close every channel; the server kills its children and ends when it sees that."""
+        for job in self._jobs.values():
+            job.wire.close()
+        self._control.close()
+        try:
+            self._server.wait(5.0)
+        except subprocess.TimeoutExpired:
+            self._kill_jobs()
+            self._server.kill()
+            self._server.wait()
+        self._jobs.clear()
+        self._selector.close()
+        self._pipe().close()
+
+    def _lose_server(self) -> None:
+        """The server died: so do its children, for nobody would keep their output or time."""
+        self._kill_jobs()
+        self._server.kill()
+        code = self._server.wait()
+        text = f"the server that watched this job ended ({_code(code)})"
+        for number in list(self._jobs):
+            self._finish(number, Outcome(-1, State.CRASHED, message=text))
+        self._selector.close()
+        self._pipe().close()
+        self._control.close()
+        # What comes next opens another; until then there is nothing to wait for.
+        self._selector = selectors.DefaultSelector()
+
+    def _kill_jobs(self) -> None:
+        for job in self._jobs.values():
+            if job.pid is not None:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(job.pid, signal.SIGKILL)
+
+    def _pipe(self) -> Any:
+        return self._server.stdout
+
+    # --- messages --------------------------------------------------------------------------
+
+    def _react(self, source: str | int, on_report: OnReport | None) -> bool:
+        """Take what one channel has to say; False if the server is gone and its channels too."""
+        if source == "output":
+            self._take_output()
+        elif source == "control":
+            for message in self._control.receive():
+                self._hear_server(message, on_report)
+            if self._control.closed:
+                self._lose_server()
+                return False
+        elif isinstance(source, int) and source in self._jobs:
+            self._hear_job(self._jobs[source], on_report)
+        return True
+
+    def _take_output(self) -> None:
+        data = os.read(self._pipe().fileno(), 1 << 16)
+        self._output = (self._output + data)[-_OUTPUT_KEPT:]
+        if not data:
+            with contextlib.suppress(KeyError):
+                self._selector.unregister(self._pipe())
+
+    def _hear_job(self, job: _Job, on_report: OnReport | None) -> None:
+        for message in job.wire.receive(wait=False):
+            if message["type"] == "result":
+                job.outcome = outcome_from_json(message["outcome"])
+                job.end_at = time.monotonic() + self._grace
+            elif on_report is not None and not job.cancelled:
+                decision = on_report(job.task.job, report_from_json(message["report"]))
+                job.wire.send({"decision": decision_to_json(decision)})
+        if job.wire.closed:
+            with contextlib.suppress(KeyError):
+                self._selector.unregister(job.wire)
+
+    def _hear_server(self, message: Message, on_report: OnReport | None) -> None:
+        job = self._jobs.get(message["id"])
+        if job is None:
+            return
+        if message["type"] == "started":
+            job.pid = message["pid"]
+            return
+        while not job.wire.closed and _readable(job.wire):  # what the job said before it ended
+            self._hear_job(job, on_report)
+        self._finish(message["id"], _judge(job, message))
+
+    def _finish(self, number: int, outcome: Outcome) -> None:
+        job = self._jobs.pop(number)
+        with contextlib.suppress(KeyError, ValueError):
+            self._selector.unregister(job.wire)
+        job.wire.close()
+        if not job.forgotten:
+            self._outcomes.append(replace(outcome, job=job.task.job))
+
+    # --- details ---------------------------------------------------------------------------
+
+    def _check(self, task: Task) -> None:
+        if self._closed:
+            raise ExecutorError("the executor is closed")
+        for job in self._jobs.values():
+            if job.task.job == task.job:
+                if not job.cancelled:
+                    raise ExecutorError(f"job {task.job} is running already")
+                # Started again before its cancelled process is gone: that one ends unheard.
+                job.forgotten = True
+        if sum(not job.cancelled for job in self._jobs.values()) >= self._slots:
+            raise ExecutorError(f"all {self._slots} slots are taken")
+
+    def _end_overdue(self) -> None:
+        """End processes that have given their result and do not leave."""
+        for number, job in self._jobs.items():
+            if job.end_at is not None and time.monotonic() >= job.end_at:
+                job.end_at = None
+                self._control.send({"type": "end", "id": number, "grace": 0.0})
+
+
+def _judge(job: _Job, exit_: Message) -> Outcome:
+    """Return how a job ended, from its own words and from its process."""
+    number, seconds = job.task.job, float(exit_.get("seconds", 0.0))
+    given = job.outcome
+    late = job.task.timeout is not None and exit_.get("why") == "timeout"
+    if given is not None and not (late and given.seconds > (job.task.timeout or 0.0)):
+        return given
+    if job.cancelled:
+        return Outcome(number, State.INTERRUPTED, seconds=seconds, message="cancelled")
+    if "refused" in exit_:
+        return Outcome(number, State.CRASHED, message=exit_["refused"])
+    tail = f"\n{exit_['tail']}" if exit_["tail"] else ""
+    if late:
+        text = f"took longer than {job.task.timeout:g} s{tail}"
+        return Outcome(number, State.TIMEOUT, seconds=seconds, message=text)
+    code = exit_["code"]
+    if exit_["oom"]:
+        text = f"killed by the kernel: this memory cgroup ran out of memory{tail}"
+        return Outcome(number, State.OOM, seconds=seconds, message=text)
+    if code == -signal.SIGKILL:
+        text = f"killed by the system (SIGKILL); most likely out of memory{tail}"
+    elif code < 0:
+        text = f"killed by {_code(code)}{tail}"
+    else:
+        text = f"the process ended by itself ({_code(code)}) before the function returned{tail}"
+    return Outcome(number, State.CRASHED, seconds=seconds, message=text)
+
+
+def _code(code: int) -> str:
+    """Return an exit code in words."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"
+
+
+def _readable(wire: Wire) -> bool:
+    with selectors.DefaultSelector() as selector:
+        selector.register(wire, selectors.EVENT_READ)
+        return bool(selector.select(0))
