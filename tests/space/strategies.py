@@ -87,7 +87,7 @@ def spaces(draw: st.DrawFn, max_size: int = 6, constrained: bool = True) -> Spac
     if constrained and numeric and draw(st.booleans()):
         parameter = placed[numeric[0]]
         middle = parameter.low + 0.75 * (parameter.high - parameter.low)
-        if not isinstance(parameter, Choice) and not parameter.log:
+        if not parameter.log and parameter.default != parameter.high:
             constraints.append(f"`{numeric[0]}` <= {middle!r}")
     order = draw(st.permutations(names))
     return Space({name: placed[name] for name in order}, constraints)

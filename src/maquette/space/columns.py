@@ -8,25 +8,25 @@ from typing import Any
 
 import numpy as np
 
-from maquette.space.codec import Array, Codec, Mask
+from maquette.space.codec import Array, Codec
 from maquette.space.parameter import Choice, Config, Int, Parameter, Scalar
 
 _NAN = float("nan")
 
 
-def gather(configs: Sequence[Mapping[str, Any]], parameters: Mapping[str, Parameter]) -> Array:
+def gather(given: Sequence[Mapping[str, Any]], parameters: Mapping[str, Parameter]) -> Array:
     """Return the coded values of n configs, (n, d); NaN for what is missing or fits no type."""
-    out = np.empty((len(configs), len(parameters)))
+    out = np.empty((len(given), len(parameters)))
     for j, (name, p) in enumerate(parameters.items()):
         if isinstance(p, Choice):
             # The flag keeps True and 1 apart, which are one key to a dict.
             index = {(isinstance(v, bool), v): float(i) for i, v in enumerate(p.values)}
-            held = [c.get(name, index) for c in configs]
+            held = [c.get(name, index) for c in given]
             column = [
                 index.get((isinstance(v, bool | np.bool_), v), _NAN) for v in map(_hashable, held)
             ]
         else:
-            column = [c.get(name, _NAN) for c in configs]
+            column = [c.get(name, _NAN) for c in given]
         out[:, j] = _numbers(column)
     return out
 
@@ -60,15 +60,16 @@ def scalars(column: Sequence[float], parameter: Parameter) -> list[Scalar]:
     return [int(x) for x in column] if isinstance(parameter, Int) else list(column)
 
 
-def scatter(values: Array, active: Mask, names: Sequence[str], codec: Codec) -> list[Config]:
+def configs(values: Array, codec: Codec) -> list[Config]:
     """Return the configs of coded values (n, d): the active parameters, in order."""
+    active = codec.active(values)
     columns = [
         scalars(column, p) for column, p in zip(values.T.tolist(), codec.parameters, strict=True)
     ]
     rows = zip(*columns, strict=True)
     if active.all():
-        return [dict(zip(names, row, strict=True)) for row in rows]
+        return [dict(zip(codec.names, row, strict=True)) for row in rows]
     return [
-        {name: value for name, value, on in zip(names, row, mask, strict=True) if on}
+        {name: value for name, value, on in zip(codec.names, row, mask, strict=True) if on}
         for row, mask in zip(rows, active.tolist(), strict=True)
     ]

@@ -18,6 +18,7 @@ from maquette.space.parameter import (
     Float,
     Parameter,
     Scalar,
+    given_default,
     needs,
     plain,
     position,
@@ -75,6 +76,12 @@ def _status(codec: Codec, j: int, values: Config, status: list[bool | None]) -> 
         elif not gate.holds(coded(values[parent], codec.parameters[gate.parent])):
             return False
     return result
+
+
+def default_problems(defaults: Config, parameters: Parameters, region: Region) -> list[str]:
+    """Name the constraints that declared defaults violate by themselves."""
+    declared = {n: v for n, v in defaults.items() if given_default(parameters[n])}
+    return [f"the defaults: {p}" for p in _violated(declared, parameters, region.constraints)]
 
 
 def _violated(

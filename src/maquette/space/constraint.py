@@ -18,7 +18,6 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from maquette.errors import nearest
 from maquette.space import grammar
 from maquette.space.parameter import Choice, Parameter, position
 
@@ -75,7 +74,7 @@ def parse(
     if not problems and kind != "truth":
         problems.append("must be a comparison, such as 'warmup + decay <= 1'")
     if not problems and not used:
-        problems.append("names no parameter." + nearest("", parameters))
+        problems.append("names no parameter")
     if problems:
         return None, [f"constraint {text!r}: {p}" for p in dict.fromkeys(problems)]
     _index_labels(tree, parameters)

@@ -70,24 +70,21 @@ def _parameter_problems(
     parameters: Mapping[Any, Any], where: str, unreadable: tuple[str, ...]
 ) -> list[str]:
     problems: list[str] = []
-    sound: dict[str, Parameter] = {}
+    sound = {n: p for n, p in parameters.items() if isinstance(p, Float | Int | Choice)}
+    names = [*(n for n in parameters if isinstance(n, str)), *unreadable]
     for name, parameter in parameters.items():
         if not isinstance(name, str) or not name.strip():
             problems.append(f"parameter names must be non-empty strings, not {name!r}")
         elif name == "constraints":
             problems.append("constraints: this name is taken by the space's constraints")
-        elif not isinstance(parameter, Float | Int | Choice):
+        elif name not in sound:
             problems.append(
                 f"{where}{name}: must be Float(low, high), Int(low, high) or Choice(values), "
                 f"not {parameter!r}"
             )
         else:
-            sound[name] = parameter
-            problems += [f"{where}{name}: {p}" for p in _own_problems(parameter)]
-    names = [*(n for n in parameters if isinstance(n, str)), *unreadable]
-    for name, parameter in sound.items():
-        wrong = _when_problems(name, parameter, sound, names)
-        problems += [f"{where}{name}: {p}" for p in wrong]
+            wrong = _own_problems(parameter) + _when_problems(name, parameter, sound, names)
+            problems += [f"{where}{name}: {p}" for p in wrong]
     return problems + _cycles(sound)
 
 

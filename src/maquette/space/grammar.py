@@ -27,7 +27,15 @@ FUNCTIONS: dict[str, np.ufunc] = {
     "abs": np.abs,
 }
 COMPARISONS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq)
-SUMMARY = "use names, numbers, + - * / **, comparisons, and, or, not, min, max, log, abs"
+SUMMARY = (
+    "use names, numbers, + - * / **, comparisons, and, or, not, "
+    "min(a, b, ...), max(a, b, ...), log(a), abs(a)"
+)
+_NOUNS: dict[Kind, str] = {
+    "number": "a number",
+    "truth": "a comparison",
+    "label": "a choice that is not of numbers",
+}
 
 
 def kind_of(parameter: Parameter) -> Kind:
@@ -57,8 +65,8 @@ def kind(node: ast.expr, parameters: Mapping[str, Parameter], problems: list[str
     for operand in operands:
         found = kind(operand, parameters, problems)
         if found not in (wanted, "unknown"):
-            shown = ast.unparse(operand)
-            problems.append(f"'{shown}' is a {found}, and a {wanted} is needed there")
+            is_, needed = _NOUNS[found], _NOUNS[wanted]
+            problems.append(f"'{ast.unparse(operand)}' is {is_}, and {needed} is needed there")
     return wanted
 
 

@@ -7,15 +7,28 @@ and its neighbours and so can report every mistake of a space at once.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, Protocol, final
 
 import numpy as np
 
 Scalar = str | int | float | bool | None
 Config = dict[str, Scalar]
+
+# What users hand in has these types to a type checker. At run time it may be anything: the space
+# reports all that does not fit at once, which a check at the call would forestall.
+if TYPE_CHECKING:
+    GivenFloat = float
+    GivenInt = int
+    GivenBool = bool
+    GivenWeights = Sequence[float]
+    GivenPair = tuple[float, float]
+    GivenValues = Sequence[Scalar]
+    GivenConfig = Mapping[str, Any]
+else:
+    GivenFloat = GivenInt = GivenBool = GivenWeights = GivenPair = GivenValues = GivenConfig = Any
 
 
 @final
@@ -35,7 +48,7 @@ class Condition:
 
     parent: str
     values: tuple[Scalar, ...] = field(default=(), compare=False)
-    range: tuple[float, float] | None = None
+    range: GivenPair | None = None
     # True == 1 in Python and is not here, so that equality goes by the text of the values.
     _identity: str = field(init=False, repr=False)
 
@@ -48,7 +61,10 @@ class Condition:
         return f"{self.parent} = {' | '.join(show(v) for v in self.values)}"
 
 
-When = Mapping[str, Any] | Sequence[Condition] | None
+if TYPE_CHECKING:
+    When = Mapping[str, Any] | Sequence[Condition] | None
+else:
+    When = Any
 
 
 @final
@@ -74,11 +90,11 @@ class Float:
         numbers: a closed range).
     """
 
-    low: float
-    high: float
-    log: bool = field(default=False, kw_only=True)
-    default: float | None = field(default=None, kw_only=True)
-    prior: tuple[float, float] | None = field(default=None, kw_only=True)
+    low: GivenFloat
+    high: GivenFloat
+    log: GivenBool = field(default=False, kw_only=True)
+    default: GivenFloat | None = field(default=None, kw_only=True)
+    prior: GivenPair | None = field(default=None, kw_only=True)
     when: When = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -102,11 +118,11 @@ class Int:
         As in `Float`; the default is a whole number.
     """
 
-    low: int
-    high: int
-    log: bool = field(default=False, kw_only=True)
-    default: int | None = field(default=None, kw_only=True)
-    prior: tuple[float, float] | None = field(default=None, kw_only=True)
+    low: GivenInt
+    high: GivenInt
+    log: GivenBool = field(default=False, kw_only=True)
+    default: GivenInt | None = field(default=None, kw_only=True)
+    prior: GivenPair | None = field(default=None, kw_only=True)
     when: When = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -138,9 +154,9 @@ class Choice:
         As in `Float`.
     """
 
-    values: tuple[Scalar, ...] = field(compare=False)
-    default: Scalar = field(default=UNSET, kw_only=True, compare=False)
-    prior: tuple[float, ...] | None = field(default=None, kw_only=True)
+    values: GivenValues = field(compare=False)
+    default: Any = field(default=UNSET, kw_only=True, compare=False)
+    prior: GivenWeights | None = field(default=None, kw_only=True)
     when: When = field(default=None, kw_only=True)
     declared: bool = field(init=False)  # whether a default was given, which widening asks
     _identity: str = field(init=False)
@@ -164,12 +180,28 @@ class Choice:
 
 Parameter = Float | Int | Choice
 
+if TYPE_CHECKING:
+
+    class _Named(Protocol):
+        def keys(self) -> Iterable[str]: ...
+        def __getitem__(self, name: str, /) -> Parameter: ...
+
+    GivenParameters = _Named
+    GivenTexts = Iterable[str]
+else:
+    GivenParameters = GivenTexts = Any
+
 
 def conditions(parameter: Parameter) -> tuple[Condition, ...]:
     """Return a parameter's conditions; none where `when` is malformed (the space reports it)."""
     when = parameter.when
     well_formed = isinstance(when, tuple) and all(isinstance(c, Condition) for c in when)
     return when if isinstance(when, tuple) and well_formed else ()
+
+
+def given_default(parameter: Parameter) -> bool:
+    """Whether a default was declared, rather than left to the middle or the first choice."""
+    return parameter.declared if isinstance(parameter, Choice) else parameter.default is not None
 
 
 def needs(parameter: Parameter) -> str:

@@ -14,7 +14,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from maquette.errors import SpaceError, nearest
-from maquette.space.parameter import Choice, Condition, Float, Int, Parameter, Scalar, conditions
+from maquette.space.parameter import (
+    Choice,
+    Condition,
+    Float,
+    Int,
+    Parameter,
+    Scalar,
+    conditions,
+    given_default,
+)
 
 Parameters = dict[str, Parameter]
 
@@ -32,13 +41,11 @@ def table(parameter: Parameter) -> dict[str, Any]:
     out: dict[str, Any]
     if isinstance(parameter, Choice):
         out = {"choice": list(parameter.values)}
-        given = parameter.declared
     else:
         kind = "float" if isinstance(parameter, Float) else "int"
         out = {kind: [parameter.low, parameter.high]}
         out |= {"log": True} if parameter.log else {}
-        given = parameter.default is not None
-    out |= {"default": parameter.default} if given else {}
+    out |= {"default": parameter.default} if given_default(parameter) else {}
     out |= {"prior": list(parameter.prior)} if parameter.prior is not None else {}
     when = {c.parent: _spec(c) for c in conditions(parameter)}
     return out | ({"when": when} if when else {})

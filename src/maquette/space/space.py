@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, Sequence, ValuesView
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, Sequence, ValuesView
 from dataclasses import dataclass, field
 from typing import Any, final
 
@@ -15,7 +15,7 @@ from maquette.space import codec as coding
 from maquette.space import columns, declare, prior, serial, table, versions
 from maquette.space import config as checking
 from maquette.space.codec import Array, Codec, Mask
-from maquette.space.parameter import Config, Parameter
+from maquette.space.parameter import Config, GivenConfig, GivenParameters, GivenTexts, Parameter
 from maquette.space.region import Region
 
 
@@ -50,17 +50,20 @@ class Space:
     _region: Region = field(init=False)
     _identity: str = field(init=False)
 
-    def __init__(
-        self, parameters: Mapping[str, Parameter] | Space, constraints: Iterable[str] = ()
-    ) -> None:
+    def __init__(self, parameters: GivenParameters, constraints: GivenTexts = ()) -> None:
         declared, parsed, problems = declare.read(parameters, constraints)
         if problems:
             raise SpaceError(problems)
         codec = coding.build(declared)
+        region = Region(codec, parsed, coding.default_values(codec))
+        defaults = columns.configs(region.default[None], codec)[0]
+        problems = checking.default_problems(defaults, declared, region)
+        if problems:
+            raise SpaceError(problems)
         object.__setattr__(self, "constraints", tuple(c.text for c in parsed))
         object.__setattr__(self, "_parameters", declared)
         object.__setattr__(self, "_codec", codec)
-        object.__setattr__(self, "_region", Region(codec, parsed, coding.default_values(codec)))
+        object.__setattr__(self, "_region", region)
         object.__setattr__(self, "_identity", serial.canonical(self.to_json()))
 
     # --- a mapping of parameters ---
@@ -125,13 +128,13 @@ class Space:
         counts = (self._codec.high - self._codec.low + 1).astype(np.int64)
         return np.where(self._codec.is_float, 0, counts)
 
-    def activity(self, config: Mapping[str, Any]) -> Mask:
+    def activity(self, config: GivenConfig) -> Mask:
         """Return which parameters are active in a config, shape (d,)."""
         return self.encode(config)[1]
 
     # --- configs and rows ---
 
-    def encode(self, config: Mapping[str, Any]) -> tuple[Array, Mask]:
+    def encode(self, config: GivenConfig) -> tuple[Array, Mask]:
         """Return the row (d,) in [0, 1] of a config, and the mask (d,) of active parameters.
 
         An inactive parameter stands at its default's coordinate.
@@ -145,7 +148,7 @@ class Space:
         rows, masks = self.encode_many([config])
         return rows[0], masks[0]
 
-    def encode_many(self, configs: Sequence[Mapping[str, Any]]) -> tuple[Array, Mask]:
+    def encode_many(self, configs: Sequence[GivenConfig]) -> tuple[Array, Mask]:
         """Encode n configs at once: rows (n, d) and masks (n, d)."""
         coded = columns.gather(configs, self._parameters)
         active = self._codec.active(coded)
@@ -171,7 +174,7 @@ class Space:
         Equal volumes go to equal lengths of each (log) scale. As in `decode`, rows outside the
         constraints are moved into them; `feasible` tells which, for a caller that skips them.
         """
-        return self._configs(self._region.enter(self._points(unit)))
+        return columns.configs(self._region.enter(self._points(unit)), self._codec)
 
     def sample(self, rng: Generator, n: int = 1) -> list[Config]:
         """Draw n configs from the priors; uniform in the (log) scale where there is none.
@@ -181,7 +184,7 @@ class Space:
         SpaceError
             If the constraints leave (nearly) nothing.
         """
-        return self._configs(self._region.draw(rng, n))
+        return columns.configs(self._region.draw(rng, n), self._codec)
 
     def project(self, unit: NDArray[Any]) -> tuple[Array, Mask]:
         """Return what `encode` would give for the configs at rows (n, d), constraints aside.
@@ -211,11 +214,11 @@ class Space:
         default = self._region.default[None]
         if not self._region.allowed(default)[0]:
             default = self._region.enter(self._codec.to_unit(default))
-        return self._configs(default)[0]
+        return columns.configs(default, self._codec)[0]
 
     # --- checking ---
 
-    def check(self, config: Mapping[str, Any]) -> None:
+    def check(self, config: GivenConfig) -> None:
         """Raise unless a config belongs here.
 
         Raises
@@ -226,7 +229,7 @@ class Space:
         """
         self._judge(config, strict=True)
 
-    def normalise(self, config: Mapping[str, Any]) -> Config:
+    def normalise(self, config: GivenConfig) -> Config:
         """Return a config in its own types and order, without its inactive parameters.
 
         4.0 becomes 4 for an Int; numpy scalars become Python's.
@@ -238,7 +241,7 @@ class Space:
         """
         return self._judge(config, strict=False)
 
-    def fill(self, config: Mapping[str, Any]) -> Config:
+    def fill(self, config: GivenConfig) -> Config:
         """Complete a partial config by defaults, and return it as `normalise` does.
 
         Raises
@@ -248,7 +251,7 @@ class Space:
         """
         return self._judge({**self._spare(), **config}, strict=False)
 
-    def key(self, config: Mapping[str, Any]) -> str:
+    def key(self, config: GivenConfig) -> str:
         """Return a line of text that equal configs share, in every process.
 
         Independent of order, of inactive parameters, and of 4.0 against 4; floats go by 13 digits.
@@ -268,7 +271,7 @@ class Space:
         return {"parameters": tables, "constraints": list(self.constraints)}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Space:
+    def from_json(cls, data: GivenConfig) -> Space:
         """Read what `to_json` wrote.
 
         Raises
@@ -285,7 +288,7 @@ class Space:
         return serial.to_toml(self.to_json()["parameters"], self.constraints)
 
     @classmethod
-    def from_toml(cls, source: str | Mapping[str, Any]) -> Space:
+    def from_toml(cls, source: str | GivenConfig) -> Space:
         """Read a TOML text, or what was parsed from one: its ``[space]`` table, else all of it.
 
         Raises
@@ -338,10 +341,10 @@ class Space:
 
     def _spare(self) -> Config:
         """The default of every parameter, active or not."""
-        everywhere = np.ones((1, len(self)), dtype=bool)
-        return columns.scatter(self._region.default[None], everywhere, self.names, self._codec)[0]
+        default = zip(self._region.default.tolist(), self._codec.parameters, strict=True)
+        return dict(zip(self.names, (columns.scalars([x], p)[0] for x, p in default), strict=True))
 
-    def _judge(self, config: Mapping[str, Any], *, strict: bool) -> Config:
+    def _judge(self, config: GivenConfig, *, strict: bool) -> Config:
         if not isinstance(config, Mapping):
             raise SpaceError(f"a config is a mapping from names to values, not {config!r}")
         problems, values = checking.problems_of(
@@ -358,6 +361,3 @@ class Space:
         if np.isnan(points).any():
             raise SpaceError("rows hold NaN")
         return points
-
-    def _configs(self, coded: Array) -> list[Config]:
-        return columns.scatter(coded, self._codec.active(coded), self.names, self._codec)

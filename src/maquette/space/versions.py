@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from maquette.space.declare import extent
-from maquette.space.parameter import Choice, Float, Parameter, conditions, needs, position, show
+from maquette.space.parameter import (
+    Choice,
+    Float,
+    Parameter,
+    conditions,
+    given_default,
+    needs,
+    position,
+    show,
+)
 
 Parameters = Mapping[str, Parameter]
 
@@ -52,7 +61,7 @@ def _changes(old: Parameter, new: Parameter) -> list[str]:
 def accepts(new: Parameters, old: Parameters) -> bool:
     """Whether every config of old, completed by defaults, fits new (constraints apart)."""
     added = [p for name, p in new.items() if name not in old]
-    return all(_given(p) for p in added) and all(
+    return all(given_default(p) for p in added) and all(
         name in new and _covers(new[name], old[name]) for name in old
     )
 
@@ -69,10 +78,6 @@ def _covers(new: Parameter, old: Parameter) -> bool:
     return new.low <= old.low and old.high <= new.high
 
 
-def _given(parameter: Parameter) -> bool:
-    return parameter.declared if isinstance(parameter, Choice) else parameter.default is not None
-
-
 def _kind(parameter: Parameter) -> str:
     return type(parameter).__name__.lower()
 
@@ -82,7 +87,7 @@ def _scale(log: bool) -> str:
 
 
 def _default(parameter: Parameter) -> str:
-    return show(parameter.default) if _given(parameter) else "unset"
+    return show(parameter.default) if given_default(parameter) else "unset"
 
 
 def _when(parameter: Parameter) -> str:
