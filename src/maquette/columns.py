@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, final
+from typing import Protocol, final, runtime_checkable
 
 import numpy as np
 
 from maquette.trial import State
 
 
+@runtime_checkable
 class _Encoded(Protocol):
     """What the columns take from a trial's record."""
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol, final
+from typing import Any, Protocol, final, runtime_checkable
 
 from maquette.errors import ObjectiveError
 from maquette.fidelity import Fidelity
@@ -145,6 +145,7 @@ class Job:
     final: bool = True
 
 
+@runtime_checkable
 class Channel(Protocol):
     """How a running trial speaks with whoever started it."""
 

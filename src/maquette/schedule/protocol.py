@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, final
+from typing import Protocol, final, runtime_checkable
 
 import numpy as np
 
@@ -29,6 +29,7 @@ class Done:
     reason: str = ""
 
 
+@runtime_checkable
 class Scheduler(Protocol):
     """Chooses how far each trial goes; both methods are functions of the history."""
 

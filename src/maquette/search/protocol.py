@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from maquette.history import History
 from maquette.trial import Suggestion
 
 
+@runtime_checkable
 class Searcher(Protocol):
     """Chooses which configs to try next.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, final
+from typing import Any, Protocol, final, runtime_checkable
 
 from maquette.errors import StoreError
 from maquette.events import Body, Ended, Event, Proposed, Reported, Requeued
@@ -56,6 +56,7 @@ class LostJob:
     reason: str
 
 
+@runtime_checkable
 class Store(Protocol):
     """Keeps studies. Every method is one short transaction; numbers are given under a lock."""
 

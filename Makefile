@@ -1,0 +1,75 @@
+# Every verb sets up what it needs in .venv. PYTHON chooses the interpreter (3.11 or newer).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+# On Linux, PyPI's torch brings gigabytes of CUDA. The CPU wheel is enough here; TORCH_INDEX= turns
+# this off, and a local folder of wheels (PIP_FIND_LINKS) goes first.
+TORCH_INDEX ?= $(if $(PIP_FIND_LINKS),,https://download.pytorch.org/whl/cpu)
+TORCH_FROM = $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX) --retries 1 --timeout 10)
+
+# One thread a process: the suite and the demo already run one process a core.
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+export MKL_NUM_THREADS ?= 1
+
+WORKERS ?= 2
+ARGS ?=
+# CI runs everything; elsewhere the tests of more than a few seconds wait for `make test SLOW=1`.
+MARKS = $(if $(CI)$(SLOW),,-m "not slow")
+
+.PHONY: help setup demo test lint check bench docs wheel clean
+
+help:  ## list the verbs
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Maquette needs Python 3.11 or newer; set PYTHON=python3.12, for example")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.core: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/.torch: $(VENV)/.core
+	$(PIP) $(TORCH_FROM) 'torch>=2.4' || $(PIP) 'torch>=2.4'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.torch
+	$(PIP) -e '.[torch,dev]'
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.core
+	$(PIP) -e '.[docs]'
+	@touch $@
+
+setup: $(VENV)/.dev  ## make .venv with everything that development needs
+
+demo: $(VENV)/.torch  ## tune, predict and check on this machine (ARGS=--quick: under 2 minutes)
+	$(BIN)/maquette demo $(ARGS)
+
+test: $(VENV)/.dev  ## run the tests (SLOW=1: the slow ones too; CI runs all)
+	$(BIN)/python -m pytest -n $(WORKERS) $(MARKS) $(ARGS)
+
+lint: $(VENV)/.dev  ## style, types, layers, dependencies
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry src
+
+check: lint test  ## lint, then test
+
+bench: $(VENV)/.dev  ## run every benchmark script again (see benchmarks/records for results)
+	@set -e; for script in benchmarks/*/run.py; do echo "== $$script"; $(BIN)/python $$script $(ARGS); done
+
+docs: $(VENV)/.docs  ## build the documentation to site/
+	$(BIN)/python docs/build.py
+
+wheel: $(BIN)/python  ## build the wheel to dist/
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+clean:  ## remove what was built, .venv included
+	rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .hypothesis .import_linter_cache

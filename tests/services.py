@@ -1,0 +1,74 @@
+"""What some tests need beside Python: named once, skipped here, a failure in CI.
+
+    @needs("postgres")
+    def test_two_writers(): ...
+
+Run with the environment variable CI set, an absent service fails the test: a suite that skips what
+it was set up to prove would pass for ever.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+IN_CI = bool(os.environ.get("CI"))
+
+# Data that may not be redistributed: absent from a clean checkout, so never a failure.
+OPTIONAL = frozenset({"data"})
+
+
+def needs(*services: str) -> pytest.MarkDecorator:
+    """Mark a test, class or module (``pytestmark = needs("torch")``) with what it needs."""
+    unknown = [s for s in services if s not in SERVICES]
+    if unknown:
+        raise ValueError(f"unknown service {unknown}; known: {sorted(SERVICES)}")
+    return pytest.mark.needs(*services)
+
+
+def missing(service: str) -> str | None:
+    """Return why a service is absent, or None."""
+    return SERVICES[service]()
+
+
+def data_folder() -> Path | None:
+    """Return the folder of benchmark data (MAQUETTE_DATA), or None."""
+    named = os.environ.get("MAQUETTE_DATA")
+    return Path(named) if named and Path(named).is_dir() else None
+
+
+def _module(name: str) -> Callable[[], str | None]:
+    def look() -> str | None:
+        return None if importlib.util.find_spec(name) else f"{name} is not installed"
+
+    return look
+
+
+def _postgres() -> str | None:
+    if os.environ.get("MAQUETTE_TEST_POSTGRES"):
+        return None
+    return "MAQUETTE_TEST_POSTGRES does not hold the URL of a PostgreSQL database for the tests"
+
+
+def _chromium() -> str | None:
+    if shutil.which("chromium") or shutil.which("chromium-browser"):
+        return None
+    return "chromium is not installed"
+
+
+def _data() -> str | None:
+    return None if data_folder() else "MAQUETTE_DATA does not name a folder of benchmark data"
+
+
+SERVICES: dict[str, Callable[[], str | None]] = {
+    "chromium": _chromium,
+    "data": _data,
+    "pandas": _module("pandas"),
+    "postgres": _postgres,
+    "torch": _module("torch"),
+}
