@@ -40,6 +40,11 @@ class _Preparing:
     now = False
 
 
+def is_preparing() -> bool:
+    """Whether the user's file is being executed only to get at a function."""
+    return _Preparing.now
+
+
 def stop_if_preparing() -> None:
     """End the execution of the user's script where it would run its study a second time."""
     if _Preparing.now:

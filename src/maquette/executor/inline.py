@@ -91,9 +91,15 @@ class InlineExecutor:
 
     def _run(self, task: Task, on_report: OnReport) -> Outcome:
         began = time.monotonic()
+        driver_errors: list[Exception] = []
 
         def ask(report: Report) -> Decision:
-            decision = on_report(task.job, report)
+            try:
+                decision = on_report(task.job, report)
+            except Exception as error:
+                # The driver's own error must pass the user's function, whatever that catches.
+                driver_errors.append(error)
+                raise _JobEnd(State.CRASHED, "the driver failed") from error
             if task.job in self._cancelled:
                 raise _JobEnd(State.INTERRUPTED, "cancelled")
             if task.timeout is not None and time.monotonic() - began > task.timeout:
@@ -104,13 +110,16 @@ class InlineExecutor:
         try:
             with _alarm(task.timeout):
                 debug = _debug if self._post_mortem else None
-                return run_job(self._fn, task, ask, on_error=debug)
+                outcome = run_job(self._fn, task, ask, on_error=debug)
         except _JobEnd as end:
             seconds = time.monotonic() - began
-            return Outcome(task.job, end.state, seconds=seconds, message=end.message)
+            outcome = Outcome(task.job, end.state, seconds=seconds, message=end.message)
         finally:
             self._current = None
             self._cancelled.discard(task.job)
+        if driver_errors:
+            raise driver_errors[0]
+        return outcome
 
 
 def _interrupted(job: int, seconds: float) -> Outcome:

@@ -1,0 +1,34 @@
+"""Every executor keeps the contract."""
+
+from __future__ import annotations
+
+import pytest
+
+from maquette.executor import open_executor
+from maquette.testing.executors import EXECUTOR_CHECKS
+
+EXECUTORS = {
+    "inline": lambda fn: open_executor("inline", fn),
+    "process": lambda fn: open_executor("process", fn, 2, grace=1.0),
+}
+
+
+@pytest.mark.parametrize("check", EXECUTOR_CHECKS, ids=lambda c: c.__name__)
+@pytest.mark.parametrize("name", EXECUTORS)
+def test_contract(name, check, tmp_path):
+    check(EXECUTORS[name], tmp_path)
+
+
+# A new interpreter for each job takes a while: only what differs from forking.
+@pytest.mark.parametrize(
+    "check",
+    [
+        c
+        for c in EXECUTOR_CHECKS
+        if c.__name__
+        in ("check_done", "check_told", "check_reports", "check_timeout", "check_cancel")
+    ],
+    ids=lambda c: c.__name__,
+)
+def test_contract_of_fresh_interpreters(check, tmp_path):
+    check(lambda fn: open_executor("process", fn, 2, fresh=True, grace=1.0), tmp_path)
