@@ -13,6 +13,7 @@ from maquette.errors import StoreError, nearest
 from maquette.store.memory import MemoryStore
 from maquette.store.owner import new_owner, provably_dead
 from maquette.store.protocol import LeaseLostError, LostJob, ProposerLease, Store, StudyRow
+from maquette.store.url import shown
 
 __all__ = [
     "LeaseLostError",
@@ -39,7 +40,7 @@ def open_store(url: str | os.PathLike[str] | None = None, *, read_only: bool = F
         ``None``: in memory. ``"sqlite:///maquette.db"`` (four slashes: an absolute path), or a
         path that ends in ``.db``, ``.sqlite`` or ``.sqlite3``: an SQLite file, created if it is
         missing; options ``?synchronous=FULL`` and ``?timeout=SECONDS``. ``"postgresql://..."``:
-        a PostgreSQL database.
+        a PostgreSQL database; option ``?timeout=SECONDS``, all others go to libpq.
     read_only
         Open for looking alone; the store must exist.
 
@@ -59,7 +60,7 @@ def open_store(url: str | os.PathLike[str] | None = None, *, read_only: bool = F
     if not separator:
         if not text.endswith(_FILES):
             raise StoreError(
-                f"{text!r} names no store",
+                f"{shown(text)} names no store",
                 hint="sqlite:///maquette.db, a path that ends in .db, or postgresql://...",
             )
         return _open_sqlite(Path(text), {}, read_only)
@@ -68,7 +69,7 @@ def open_store(url: str | os.PathLike[str] | None = None, *, read_only: bool = F
         place, _, query = rest.partition("?")
         if not place.startswith("/") or place in ("/", "/:memory:"):
             raise StoreError(
-                f"{text!r} names no file",
+                f"{shown(text)} names no file",
                 hint="sqlite:///maquette.db (here), sqlite:////tmp/maquette.db; None: in memory",
             )
         return _open_sqlite(Path(place[1:]), dict(parse_qsl(query)), read_only)

@@ -87,6 +87,8 @@ class Ledger:
         if body.job == -1:
             if job == -1:
                 raise StoreError(f"an {kind_of(body)!r} event has no trial to belong to")
+            if body.trial not in (-1, trial):
+                raise StoreError(f"the job proposed last is of trial {trial}, not {body.trial}")
             body = replace(body, trial=trial, job=job)
         lease = self._lease(body.job)
         if lease is None:

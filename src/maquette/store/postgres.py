@@ -7,6 +7,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from maquette.errors import StoreError
+from maquette.store.url import read_timeout
 
 
 def masked(url: str) -> str:
@@ -18,7 +19,10 @@ def masked(url: str) -> str:
 
 
 def postgres_engine(url: str, *, read_only: bool = False) -> Engine:
-    """Return an engine on a PostgreSQL database; options in the URL go to libpq.
+    """Return an engine on a PostgreSQL database.
+
+    The URL's option ``timeout`` is how many seconds to wait for a lock, 30 unless given; all
+    others go to libpq.
 
     Raises
     ------
@@ -32,9 +36,13 @@ def postgres_engine(url: str, *, read_only: bool = False) -> Engine:
             f"cannot read the URL {masked(url)}",
             hint="postgresql://user:password@host:5432/database",
         ) from None
-    settings = "-c lock_timeout=30000 -c idle_in_transaction_session_timeout=60000"
+    wait = read_timeout(place.query.get("timeout"), masked(url))
+    place = place.difference_update_query(["timeout"])
+    settings = f"-c lock_timeout={wait * 1000:.0f} -c idle_in_transaction_session_timeout=60000"
     if read_only:
         settings += " -c default_transaction_read_only=on"
+    given = place.query.get("options", "")
+    settings = " ".join([settings, *([given] if isinstance(given, str) else given)]).strip()
     try:
         return create_engine(
             place,

@@ -7,7 +7,6 @@ import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import Engine, QueuePool, create_engine, event
@@ -16,9 +15,10 @@ from sqlalchemy.engine import Connection
 from maquette.errors import StoreError, nearest
 from maquette.store.failures import explain
 from maquette.store.netfs import filesystem, refuse_network
+from maquette.store.url import TIMEOUT, read_timeout
 
 _SYNCHRONOUS = ("NORMAL", "FULL", "EXTRA")
-_TIMEOUT = 30.0
+_OPTIONS = ("synchronous", "timeout")
 
 
 def sqlite_engine(
@@ -109,21 +109,19 @@ def _prepare(connection: sqlite3.Connection, timeout: float, read_only: bool) ->
 
 
 def _read_options(options: Mapping[str, str], url: str) -> tuple[str, float]:
-    known: dict[str, Any] = {"synchronous": "NORMAL", "timeout": _TIMEOUT}
     problems = [
-        f"{url}: unknown option {name!r}." + nearest(name, known)
+        f"{url}: unknown option {name!r}." + nearest(name, _OPTIONS)
         for name in options
-        if name not in known
+        if name not in _OPTIONS
     ]
     synchronous = options.get("synchronous", "NORMAL").upper()
     if synchronous not in _SYNCHRONOUS:
         problems.append(f"{url}: synchronous={synchronous} is not one of {', '.join(_SYNCHRONOUS)}")
+    timeout = TIMEOUT
     try:
-        timeout = float(options.get("timeout", _TIMEOUT))
-    except ValueError:
-        timeout = -1.0
-    if not 0 <= timeout < 1e6:
-        problems.append(f"{url}: timeout={options['timeout']} is not a number of seconds")
+        timeout = read_timeout(options.get("timeout"), url)
+    except StoreError as error:
+        problems += error.problems
     if problems:
         raise StoreError(problems)
     return synchronous, timeout
