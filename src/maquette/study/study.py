@@ -21,6 +21,7 @@ from maquette.study.asktell import AskTell
 from maquette.study.best import Best, find_best
 from maquette.study.budget import Budget
 from maquette.study.driver import Driver, Settings, Watch
+from maquette.study.placement import place
 from maquette.study.proposer import Proposer
 from maquette.study.spec import from_spec, refuse_changes, to_spec
 from maquette.trial import State, Trial
@@ -93,6 +94,7 @@ class Study:
             raise StudyError(f"a study needs a name, not {name!r}")
         if fn is not None and not callable(fn):
             raise StudyError(f"fn must be a function of a trial, not {fn!r}")
+        store, seed = place(store, seed)
         problem = Problem(
             space if isinstance(space, Space) else Space(space),
             Objective.parse(objective),
@@ -129,7 +131,7 @@ class Study:
         """
         self = cls.__new__(cls)
         self.name, self.fn = name, None
-        self._store = _open(store, read_only=True)
+        self._store = _open(place(store, 0)[0], read_only=True)
         row = self._store.find(name)
         self._id = row.id
         self._problem = from_spec(row.spec)
@@ -363,8 +365,6 @@ class Study:
 def _open(store: str | os.PathLike[str] | Store | None, *, read_only: bool = False) -> Store:
     from maquette.store import open_store
 
-    if store is None:
-        store = os.environ.get("MAQUETTE_STORE") or None
     if store is None or isinstance(store, str | os.PathLike):
         return open_store(store, read_only=read_only)
     return store

@@ -1,0 +1,68 @@
+"""Where a study that a file declares is kept, when somebody else than the file decides.
+
+The command line loads a user's file and may replace its store and seed; the process that serves
+forks executes the same file only to get at the function, and must not open the store at all.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import final
+
+from maquette.store.protocol import Store
+
+Place = str | os.PathLike[str] | Store | None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """What replaces the words of a file.
+
+    Parameters
+    ----------
+    store
+        Takes the place of every study's store; None: the file's own.
+    default
+        For studies that name no store, where MAQUETTE_STORE names none either.
+    seed
+        Takes the place of every study's seed; None: the file's own.
+    """
+
+    store: str | None = None
+    default: str | None = None
+    seed: int | None = None
+
+    def apply(self, store: Place, seed: int) -> tuple[Place, int]:
+        """Return the store and the seed to use."""
+        if store is None:
+            store = os.environ.get("MAQUETTE_STORE") or self.default
+        return self.store or store, seed if self.seed is None else self.seed
+
+
+_placement: ContextVar[Placement] = ContextVar("placement", default=Placement())
+
+
+@contextmanager
+def placed(placement: Placement) -> Iterator[None]:
+    """Apply a placement to the studies that are made inside the block."""
+    token = _placement.set(placement)
+    try:
+        yield
+    finally:
+        _placement.reset(token)
+
+
+def place(store: Place, seed: int) -> tuple[Place, int]:
+    """Return the store and the seed for a study that asks for these."""
+    from maquette.executor.function import is_preparing
+
+    if is_preparing():
+        from maquette.store.memory import MemoryStore
+
+        return MemoryStore(), seed
+    return _placement.get().apply(store, seed)
