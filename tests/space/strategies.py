@@ -30,7 +30,7 @@ def floats(draw: st.DrawFn, when: dict | None = None) -> Float:
     low, high = sorted(draw(st.tuples(*2 * [_positive if log else _ends])))
     prior = None
     if high > low and draw(st.booleans()):
-        prior = ((low * high) ** 0.5, 3.0) if log else (low, (high - low) / 3)
+        prior = ((low * high) ** 0.5, 3.0) if log else (low, (high - low) / 3 or 1.0)
     default = draw(st.sampled_from([None, low, high]))
     if prior is not None:
         prior = (min(max(prior[0], low), high), prior[1])

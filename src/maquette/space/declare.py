@@ -42,7 +42,7 @@ def read(
     Returns
     -------
     parameters, constraints, problems
-        The first two are complete if there are no problems.
+        The first two are empty if there are problems.
     """
     if not isinstance(parameters, Mapping) and not hasattr(parameters, "keys"):
         return (
@@ -54,16 +54,16 @@ def read(
     if not given and not unreadable:
         return {}, (), ["a space needs at least one parameter, for example lr=Float(1e-4, 1e-1)"]
     if isinstance(constraints, str) or not isinstance(constraints, Iterable):
-        return given, (), [f"constraints must be a list of texts, not {constraints!r}"]
+        return {}, (), [f"constraints must be a list of texts, not {constraints!r}"]
     problems = _parameter_problems(given, where, tuple(unreadable))
-    parsed = []
+    parsed: dict[str, Constraint] = {}
     named = {n: p for n, p in given.items() if isinstance(p, Float | Int | Choice)}
     silent = {*unreadable, *(str(n) for n in given if n not in named)}
     for text in dict.fromkeys(constraints):
         constraint, wrong = parse(text, named, silent)
         problems += wrong
-        parsed += [constraint] if constraint else []
-    return given, tuple(parsed), problems
+        parsed |= {constraint.text: constraint} if constraint else {}
+    return ({}, (), problems) if problems else (given, tuple(parsed.values()), [])
 
 
 def _parameter_problems(

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from maquette.space.parameter import Choice, Parameter, Scalar, needs, show
 
 HEAD = ("name", "kind", "range", "scale", "default", "when")
-WIDEST = 44
+WIDEST = 34
 
 
 def rows(parameters: Mapping[str, Parameter], defaults: Sequence[Scalar]) -> list[tuple[str, ...]]:
@@ -32,8 +32,9 @@ def _range(parameter: Parameter) -> str:
     text = " | ".join(show(v) for v in parameter.values)
     if len(text) <= WIDEST:
         return text
-    shown = " | ".join(show(v) for v in parameter.values[:3])[: WIDEST - 16]
-    return f"{shown} | ... ({len(parameter.values)} values)"
+    count = f"... ({len(parameter.values)} values)"
+    room = WIDEST - len(count) - 3
+    return f"{text[:room].rpartition(' | ')[0] or text[:room]} | {count}"
 
 
 def text(body: Sequence[tuple[str, ...]], constraints: Sequence[str]) -> str:

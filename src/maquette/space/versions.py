@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from maquette.space.declare import extent
 from maquette.space.parameter import (
     Choice,
-    Float,
     Parameter,
     conditions,
     given_default,
@@ -49,10 +48,10 @@ def _changes(old: Parameter, new: Parameter) -> list[str]:
             lines.append(f"range {extent(old)} -> {extent(new)}")
         if old.log != new.log:
             lines.append(f"scale {_scale(old.log)} -> {_scale(new.log)}")
-    if repr(old.default) != repr(new.default):
+    if _given(old) != _given(new):
         lines.append(f"default {_default(old)} -> {_default(new)}")
     if old.prior != new.prior:
-        lines.append(f"prior {old.prior or 'none'} -> {new.prior or 'none'}")
+        lines.append(f"prior {_prior(old)} -> {_prior(new)}")
     if old.when != new.when:
         lines.append(f"when {_when(old)} -> {_when(new)}")
     return lines
@@ -73,7 +72,7 @@ def _covers(new: Parameter, old: Parameter) -> bool:
         return isinstance(new, Choice) and all(
             position(v, new.values) is not None for v in old.values
         )
-    if isinstance(new, Choice) or (isinstance(old, Float) and not isinstance(new, Float)):
+    if isinstance(new, Choice) or type(new) is not type(old):
         return False
     return new.low <= old.low and old.high <= new.high
 
@@ -84,6 +83,16 @@ def _kind(parameter: Parameter) -> str:
 
 def _scale(log: bool) -> str:
     return "log" if log else "linear"
+
+
+def _given(parameter: Parameter) -> tuple[bool, str]:
+    given = given_default(parameter)
+    return given, repr(parameter.default) if given else ""
+
+
+def _prior(parameter: Parameter) -> str:
+    numbers: Sequence[float] = parameter.prior or ()
+    return f"({', '.join(show(x) for x in numbers)})" if numbers else "none"
 
 
 def _default(parameter: Parameter) -> str:
