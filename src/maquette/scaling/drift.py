@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from maquette.scaling.calibration import widening
+from maquette.scaling.calibration import calibrate
 from maquette.scaling.coordinates import Array
 from maquette.scaling.edge import fit_edge
 from maquette.scaling.mean import Layout, Rows, optimum
@@ -96,7 +96,7 @@ def fit(
         cells=cells,
         edge=edge,
         bounds=dict(bounds or {}),
-        widening=widening(problems[best], modes[best], runs.cell),
+        calibration=calibrate(problems[best], modes[best], runs.cells, runs.cell),
         errors=(float(errors[best]), float(null[0])),
         taus=tuple(zip(TAUS, (float(w) for w in weights), strict=True)),
     )
@@ -159,10 +159,9 @@ def _pool(
     for problem, mode, count in zip(problems, modes, counts, strict=True):
         if count < 1:
             continue
-        theta.append(draws(problem, mode, DRAWS, rng)[:: max(1, DRAWS // count)][:count])
-        size = len(theta[-1])
-        level.append(np.full(size, mode.level_sd))
-        shift.append(np.tile(mode.shift_sd, (size, 1)))
+        theta.append(draws(problem, mode, int(count), rng))
+        level.append(np.full(count, mode.level_sd))
+        shift.append(np.tile(mode.shift_sd, (count, 1)))
     return Draws(
         problems[0].layout,
         np.concatenate(theta),

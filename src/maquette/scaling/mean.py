@@ -9,6 +9,7 @@ and the shifts of choices and of single scales.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import final
 
@@ -16,7 +17,7 @@ import numpy as np
 
 from maquette.scaling.coordinates import Array
 from maquette.scaling.floor import floor, floor_jacobian
-from maquette.scaling.valley import mixing, valley, valley_jacobian
+from maquette.scaling.valley import mixing, siding, valley, valley_jacobian
 
 
 @final
@@ -62,10 +63,10 @@ class Layout:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Sizes of log A, alpha, level (1, choices, cells), B, K, k, q."""
+        """Sizes of log A, alpha, level (1, choices, cells), B, K, k, q, log h^2, t."""
         p, a = self.p, self.a
         linear = 1 + self.levels + self.cells
-        return (a, a, linear, self.m * p, (1 + a) * p, p, p * (p - 1) // 2)
+        return (a, a, linear, self.m * p, (1 + a) * p, p, p * (p - 1) // 2, p, p * (p - 1))
 
     @property
     def starts(self) -> tuple[int, ...]:
@@ -75,7 +76,7 @@ class Layout:
     def split(self, theta: Array) -> Parts:
         """Name the blocks of theta (..., P)."""
         c = self.starts
-        b = [theta[..., i:j] for i, j in zip(c[:-1], c[1:], strict=True)]
+        b = [theta[..., i:j] for i, j in itertools.pairwise(c)]
         lead = theta.shape[:-1]
         return Parts(
             log_a=b[0],
@@ -85,6 +86,8 @@ class Layout:
             kappa=b[4].reshape(*lead, 1 + self.a, self.p),
             k=b[5],
             q=b[6],
+            h2=np.exp(b[7]),
+            t=b[8],
         )
 
 
@@ -100,6 +103,8 @@ class Parts:
     kappa: Array
     k: Array
     q: Array
+    h2: Array
+    t: Array
 
 
 def optimum(parts: Parts, rows: Rows) -> Array:
@@ -125,7 +130,8 @@ def excess(parts: Parts, rows: Rows) -> Array:
     if p == 0:
         return np.zeros((*parts.k.shape[:-1], len(rows.s)))
     u = rows.x - optimum(parts, rows)
-    return valley(u, log_kappa(parts, rows.s), parts.k, mixing(parts.q, p))
+    m, t = mixing(parts.q, p), siding(parts.t, p)
+    return valley(u, log_kappa(parts, rows.s), parts.k, parts.h2, m, t)
 
 
 def mean(parts: Parts, rows: Rows) -> Array:
@@ -145,12 +151,12 @@ def mean_jacobian(layout: Layout, theta: Array, rows: Rows) -> tuple[Array, Arra
         u = rows.x - optimum(parts, rows)
         m = mixing(parts.q, layout.p)
         kappa = log_kappa(parts, rows.s)
-        v, by_u, by_kappa, by_k, by_q = valley_jacobian(u, kappa, parts.k, m)
+        t = siding(parts.t, layout.p)
+        v, by_u, by_kappa, *rest = valley_jacobian(u, kappa, parts.k, parts.h2, m, t)
         z1 = np.concatenate([ones, rows.s], 1)
         blocks += [
             (-rows.z[:, :, None] * by_u[:, None, :]).reshape(n, -1),
             (z1[:, :, None] * by_kappa[:, None, :]).reshape(n, -1),
-            by_k,
-            by_q,
+            *rest,
         ]
     return log_floor(parts, rows) + v, v, np.concatenate(blocks, 1)

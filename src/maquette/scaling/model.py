@@ -11,6 +11,7 @@ from typing import Any, final
 import numpy as np
 
 from maquette.errors import ScaleError, nearest
+from maquette.scaling.calibration import Calibration
 from maquette.scaling.coordinates import Array, Setting
 from maquette.scaling.edge import Edge
 from maquette.scaling.posterior import Mode, Problem
@@ -35,7 +36,7 @@ class DriftModel:
     cells: tuple[int, ...]
     edge: Edge | None
     bounds: Mapping[str, tuple[float, float]]
-    widening: float
+    calibration: Calibration
     errors: tuple[float, float]
     taus: tuple[tuple[float, float], ...]
 
@@ -166,7 +167,8 @@ class DriftModel:
         for choice, level in zip(self.runs.choices, levels, strict=True):
             hot[first + level] = 1.0
             first += len(choice.levels)
-        return self.draws.at(s, extra, hot, cell).widened(self.widening)
+        target = self.draws.at(s, extra, hot, cell)
+        return target.widened(self.calibration.optimum, self.calibration.floor)
 
     def _best(self, place: Mapping[str, float]) -> tuple[tuple[int, ...], Target, Array, float]:
         s = self._scale(place)[0]

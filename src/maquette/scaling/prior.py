@@ -42,8 +42,10 @@ class Sizes:
     k, k_sd
         Asymmetry of settings in log coordinates (steeper above: what is smooth at zero is
         flat towards minus infinity in log x); centred at 0 for linear ones.
-    pair_sd
-        Coupling of two settings.
+    pair_sd, side_sd
+        Coupling of two settings, and its difference between sides.
+    log_h2, log_h2_sd
+        Where a well turns from quadratic to linear, as log h^2.
     alpha, alpha_sd
         Exponent of the floor in an axis.
     log_a, log_a_sd
@@ -59,6 +61,9 @@ class Sizes:
     k: float = 0.4
     k_sd: float = 0.5
     pair_sd: float = 0.4
+    side_sd: float = 0.4
+    log_h2: float = math.log(0.2)
+    log_h2_sd: float = 1.2
     alpha: float = 0.3
     alpha_sd: float = 0.2
     log_a: float = math.log(0.5)
@@ -107,4 +112,6 @@ def prior(
     mean[c[5] : c[6]] = [0.0 if s.kind == "linear" else sizes.k for s in settings]
     spread[c[5] : c[6]] = sizes.k_sd
     spread[c[6] : c[7]] = sizes.pair_sd
+    mean[c[7] : c[8]], spread[c[7] : c[8]] = sizes.log_h2, sizes.log_h2_sd
+    spread[c[8] : c[9]] = sizes.side_sd
     return mean, spread

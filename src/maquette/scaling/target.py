@@ -15,7 +15,7 @@ import numpy as np
 from maquette.scaling.coordinates import Array
 from maquette.scaling.mean import Layout, Rows, log_floor, log_kappa, optimum
 from maquette.scaling.prior import Sizes
-from maquette.scaling.valley import mixing, roots, valley
+from maquette.scaling.valley import fold, joined, mixing, roots, siding, valley
 
 
 @final
@@ -29,43 +29,48 @@ class Target:
         Optimal coordinates x* (S, p).
     log_floor
         Log loss at the optimum (S,).
-    log_kappa, k, m
-        Curvature (S, p), asymmetry (S, p) and mixing (S, p, p).
+    log_kappa, k, h2, m, t
+        Curvature (S, p), asymmetry (S, p), linearity (S, p), mixing and siding (S, p, p).
     """
 
     centre: Array
     log_floor: Array
     log_kappa: Array
     k: Array
+    h2: Array
     m: Array
+    t: Array
 
     def excess(self, x: Array) -> Array:
         """Relative excess of settings x (p,) or (n, p) in each draw: (S,) or (S, n)."""
         points = np.atleast_2d(x)
         u = points[None] - self.centre[:, None]
-        out = valley(u, self.log_kappa[:, None, :], self.k, self.m)
+        out = valley(u, self.log_kappa[:, None, :], self.k, self.h2, self.m, self.t)
         return out[:, 0] if np.ndim(x) == 1 else out
 
     def slopes(self, x: Array) -> tuple[Array, Array]:
         """Gradient (p,) of the mean excess at x (p,) and its Gauss-Newton Hessian (p, p)."""
         h = 1e-5
         kappa, u = self.log_kappa[:, None, :], (x - self.centre)[:, None]
-        r = roots(u, kappa, self.k)[:, 0]
-        dr = (roots(u + h, kappa, self.k) - roots(u - h, kappa, self.k))[:, 0] / (2 * h)
-        w = np.einsum("sp,spq->sq", r, self.m)
-        jac = self.m * dr[:, None, :]  # d w_i / d x_j = M_ij r'_j
+        r = roots(u, kappa, self.k, self.h2)[:, 0]
+        dr = (roots(u + h, kappa, self.k, self.h2) - roots(u - h, kappa, self.k, self.h2))[:, 0] / (2 * h)
+        w = joined(r[:, None], self.m, self.t)[:, 0]
+        # d w_i / d x_j = (M_ij + T_ij |r_j|' / 2) r'_j
+        jac = (self.m + self.t * fold(r)[1][:, None, :]) * dr[:, None, :]
         gradient = np.einsum("si,sij->j", w, jac) / len(w)
         return gradient, np.einsum("sij,sik->jk", jac, jac) / len(w)
 
-    def widened(self, factor: float) -> Target:
+    def widened(self, optimum: float, floor: float) -> Target:
         """Stretch the draws of the optimum and of the floor about their medians."""
         c, f = np.median(self.centre, 0), np.median(self.log_floor)
         return Target(
-            c + factor * (self.centre - c),
-            np.asarray(f + factor * (self.log_floor - f)),
+            c + optimum * (self.centre - c),
+            np.asarray(f + floor * (self.log_floor - f)),
             self.log_kappa,
             self.k,
+            self.h2,
             self.m,
+            self.t,
         )
 
 
@@ -129,4 +134,5 @@ class Draws:
             low = low + np.log1p(a * np.exp(-alpha * ratio)) - np.log1p(a)
             centre = centre + z.drift * ratio * rng.standard_normal((count, lay.p))
             kappa = kappa + z.kappa_drift * ratio * rng.standard_normal((count, lay.p))
-        return Target(centre, low, kappa, parts.k, mixing(parts.q, lay.p))
+        m, t = mixing(parts.q, lay.p), siding(parts.t, lay.p)
+        return Target(centre, low, kappa, parts.k, parts.h2, m, t)

@@ -4,14 +4,18 @@ Each setting has a convex, possibly asymmetric well
 
     kappa g(u),  g(u) = (e^{k u} - 1 - k u) / k^2  =  u^2/2 + k u^3/6 + ...
 
-(steeper above the optimum for k > 0). Wells are joined through their signed roots
-r = sign(u) sqrt(2 kappa g(u)), which grow slowly on the gentle side and fast on the steep one:
+(steeper above the optimum for k > 0), that turns from quadratic to linear at about |u| = 1 / h.
+Wells are joined through their signed roots, which grow slowly on the gentle side and fast on the
+steep one:
 
-    V = |M r|^2 / 2,  M = I + Q/2,  Q symmetric with zero diagonal.
+    r = sign(u) sqrt(2 kappa g(u)) (1 + h^2 u^2)^(-1/4)
 
-V is never negative, has its only minimum at u = 0, does not depend on the order of the settings,
-and lets the best value of one setting shift with another that is off its optimum, saturating
-where wells flatten.
+    V = |M r + T |r| / 2|^2 / 2,  M = I + Q/2,  Q symmetric, Q and T with zero diagonals.
+
+V is never negative, is zero at u = 0, and does not depend on the order of the settings. Q lets the
+best value of one setting shift with another that is off its optimum; T lets that shift differ
+between the two sides, as the best learning rate falls with a batch below the optimal one and
+saturates above it.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ import numpy as np
 
 from maquette.scaling.coordinates import Array
 
+CORNER = 0.05  # |r| is rounded where the excess is about a tenth of a percent
 _CLIP = 40.0  # e^40 is far beyond any loss; it keeps far rows finite
 
 
@@ -48,31 +53,57 @@ def mixing(q: Array, p: int) -> Array:
     return m
 
 
-def roots(u: Array, log_kappa: Array, k: Array) -> Array:
-    """Signed roots r, shape (..., n, p), of u (..., n, p), log kappa (..., n, p), k (..., p)."""
+def siding(t: Array, p: int) -> Array:
+    """Build T/2 with zero diagonal, shape (..., p, p), from the ordered pairs t (..., p (p-1))."""
+    out = np.zeros((*t.shape[:-1], p, p))
+    i, j = np.nonzero(~np.eye(p, dtype=bool))
+    out[..., i, j] = t / 2.0
+    return out
+
+
+def fold(r: Array) -> tuple[Array, Array]:
+    """Return the smooth absolute value |r| and its derivative."""
+    length = np.sqrt(r**2 + CORNER**2)
+    return length - CORNER, r / length
+
+
+def roots(u: Array, log_kappa: Array, k: Array, h2: Array) -> Array:
+    """Signed roots r, shape (..., n, p), of u, log kappa (..., n, p) and k, h^2 (..., p)."""
     psi, _ = root(k[..., None, :] * u)
-    return np.asarray(np.exp(log_kappa / 2.0) * u * psi)
+    bend = (1.0 + h2[..., None, :] * u**2) ** -0.25
+    return np.asarray(np.exp(log_kappa / 2.0) * u * psi * bend)
 
 
-def valley(u: Array, log_kappa: Array, k: Array, m: Array) -> Array:
+def joined(r: Array, m: Array, t: Array) -> Array:
+    """w = M r + T |r| / 2, shape (..., n, p), of signed roots r (..., n, p)."""
+    swap = np.swapaxes(t, -1, -2)
+    return np.asarray(r @ m + fold(r)[0] @ swap)  # M is symmetric
+
+
+def valley(u: Array, log_kappa: Array, k: Array, h2: Array, m: Array, t: Array) -> Array:
     """Relative excess V, shape (..., n); NaN in u (an inactive setting) costs nothing."""
-    r = roots(np.nan_to_num(u, nan=0.0), log_kappa, k)
-    w = r @ m  # M is symmetric
+    r = roots(np.nan_to_num(u, nan=0.0), log_kappa, k, h2)
+    w = joined(r, m, t)
     return np.asarray(0.5 * np.einsum("...p,...p->...", w, w))
 
 
 def valley_jacobian(
-    u: Array, log_kappa: Array, k: Array, m: Array
-) -> tuple[Array, Array, Array, Array, Array]:
-    """V and its derivatives by u, log kappa, k (each (n, p)) and by the pairs q (n, pairs)."""
+    u: Array, log_kappa: Array, k: Array, h2: Array, m: Array, t: Array
+) -> tuple[Array, Array, Array, Array, Array, Array, Array]:
+    """V and its derivatives by u, log kappa, k (each (n, p)), q, log h^2 and t."""
     u = np.nan_to_num(u, nan=0.0)
     psi, dpsi = root(k * u)
-    scale = np.exp(log_kappa / 2.0)
+    far = h2 * u**2
+    scale = np.exp(log_kappa / 2.0) * (1.0 + far) ** -0.25
     r = scale * u * psi
-    w = r @ m
-    dr = w @ m  # dV/dr
-    by_u = dr * scale * (psi + k * u * dpsi)
+    folded, slope = fold(r)
+    w = r @ m + folded @ t.T
+    dr = w @ m + slope * (w @ t)  # dV/dr
+    by_u = dr * scale * (psi * (1.0 - 0.5 * far / (1.0 + far)) + k * u * dpsi)
     by_k = dr * scale * u * u * dpsi
+    by_h = -0.25 * dr * r * far / (1.0 + far)
     i, j = np.triu_indices(u.shape[1], 1)
     by_q = 0.5 * (w[:, i] * r[:, j] + w[:, j] * r[:, i])
-    return 0.5 * (w * w).sum(1), by_u, dr * r / 2.0, by_k, by_q
+    i, j = np.nonzero(~np.eye(u.shape[1], dtype=bool))
+    by_t = 0.5 * w[:, i] * folded[:, j]
+    return 0.5 * (w * w).sum(1), by_u, dr * r / 2.0, by_k, by_q, by_h, by_t
