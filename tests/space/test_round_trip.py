@@ -141,16 +141,18 @@ def test_any_float_returns_to_twelve_digits_and_within_bounds(data):
     # Where a range crosses zero, a coordinate resolves the range and not the value.
     reference = max(abs(value), 0.0 if low >= 0 else 0.1 * max(abs(low), abs(high)))
     assert abs(back - value) <= 1e-12 * reference
+    if high - low <= 1e-12 * abs(high):
+        return  # neighbouring floats share a coordinate
     ends = [space.decode(*space.encode({"x": end}))["x"] for end in (low, high)]
     assert ends == [low, high]
 
 
-@pytest.mark.parametrize("low", [1, 7, -5, -(2**40), 2**39])
+@pytest.mark.parametrize(
+    ("low", "log"),
+    [(1, True), (7, True), (2**39, True), (1, False), (-5, False), (-(2**40), False)],
+)
 @pytest.mark.parametrize("count", [1, 2, 3, 1000, 2**20, 2**41])
-@pytest.mark.parametrize("log", [True, False])
 def test_large_integers_return_exactly(low, count, log):
-    if log and low < 1:
-        pytest.skip("log needs positive bounds")
     space = Space({"k": Int(low, low + count - 1, log=log)})
     rng = np.random.default_rng(0)
     picks = [low, low + count - 1, low + count // 2, *(low + rng.integers(0, count, 50)).tolist()]

@@ -85,7 +85,8 @@ class Codec:
         t = values + 0.5 * self.is_choice
         if self.log.size:
             t[:, self.log] = np.log(values[:, self.log])
-        return np.asarray(np.where(self.b > self.a, (t - self.a) / self.span, 0.5))
+        unit = np.minimum(np.maximum((t - self.a) / self.span, 0.0), 1.0)
+        return np.asarray(np.where(self.b > self.a, unit, 0.5))
 
     def to_values(self, unit: Array) -> Array:
         """Map coordinates to coded values, both (n, d); coordinates are clipped to [0, 1]."""
@@ -179,7 +180,7 @@ def _bounds(p: Parameter) -> tuple[float, float, float, float]:
         return 0.0, len(p.values) - 1.0, 0.0, float(len(p.values))
     half = 0.5 if isinstance(p, Int) else 0.0
     a, b = p.low - half, p.high + half
-    return (p.low, p.high, *((math.log(a), math.log(b)) if p.log else (a, b)))
+    return (p.low, p.high, *((float(np.log(a)), float(np.log(b))) if p.log else (a, b)))
 
 
 def _decimals(p: Float) -> int:
