@@ -33,7 +33,7 @@ class Placement:
         Takes the place of every study's seed; None: the file's own.
     """
 
-    store: str | None = None
+    store: str | Store | None = None
     default: str | None = None
     seed: int | None = None
 
@@ -44,7 +44,7 @@ class Placement:
         return self.store or store, seed if self.seed is None else self.seed
 
 
-_placement: ContextVar[Placement] = ContextVar("placement", default=Placement())
+_placement: ContextVar[Placement | None] = ContextVar("placement", default=None)
 
 
 @contextmanager
@@ -65,4 +65,4 @@ def place(store: Place, seed: int) -> tuple[Place, int]:
         from maquette.store.memory import MemoryStore
 
         return MemoryStore(), seed
-    return _placement.get().apply(store, seed)
+    return (_placement.get() or Placement()).apply(store, seed)
