@@ -43,6 +43,7 @@ from maquette.surrogate.gp import Points
 from maquette.surrogate.observations import Observations, observe, scale_row
 from maquette.surrogate.posterior import Posterior, condition
 from maquette.surrogate.refit import Refits
+from maquette.surrogate.threads import single_threaded
 from maquette.trial import State, Suggestion
 
 Array = NDArray[np.float64]
@@ -86,6 +87,7 @@ class GP:
         if problems:
             raise StudyError(problems)
 
+    @single_threaded
     def suggest(
         self, history: History, at: Fidelity, n: int, rng: np.random.Generator
     ) -> Sequence[Suggestion]:

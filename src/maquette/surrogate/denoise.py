@@ -11,11 +11,13 @@ from maquette.history import History
 from maquette.surrogate.observations import observe
 from maquette.surrogate.posterior import condition
 from maquette.surrogate.refit import learn_hyperparameters
+from maquette.surrogate.threads import single_threaded
 
 # With fewer observations a model says no more than the values themselves.
 LEAST = 4
 
 
+@single_threaded
 def denoised(history: History) -> tuple[int, float, float] | None:
     """Return (trial, mean, standard deviation) of the finished trial whose config is best.
 
