@@ -46,3 +46,11 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     opened = open_store(places[request.param]())
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def database(url: str) -> Iterator[Store]:
+    """An empty store on a database."""
+    opened = open_store(url)
+    yield opened
+    opened.close()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -62,7 +64,9 @@ def explain(url: str, error: BaseException | None) -> StoreError:
     """Return the StoreError for what the driver raised."""
     name = str(getattr(error, "sqlite_errorname", "") or "")
     state: Any = getattr(error, "sqlstate", None) or ""
-    said = " ".join(str(error).split())
+    said = textwrap.shorten(str(error), 200, placeholder=" ...")
+    if isinstance(error, sqlite3.OperationalError) and said.startswith("Could not decode"):
+        name, said = "SQLITE_CORRUPT", "text that is no UTF-8"
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")) or state in _LOCKED:
         return StoreLockedError(
             f"{url} {_BUSY}",

@@ -86,7 +86,8 @@ _POSTGRESQL_VALUE = """(
 _SQLITE = {
     "value": _SQLITE_VALUE,
     "end_state": _sqlite("e", "state"),
-    "message": _sqlite("e", "message"),
+    # SQLite would end the text at a NUL.
+    "message": r"json_extract(replace(e.body, '\u0000', '\ufffd'), '$.message')",
     "metrics": "coalesce(" + _sqlite("e", "metrics") + ", '{}')",
     "config": _sqlite("p", "config"),
     "scale": "coalesce(" + _sqlite("p", "scale") + ", '{}')",
