@@ -116,9 +116,12 @@ class InlineExecutor:
             outcome = Outcome(task.job, end.state, seconds=seconds, message=end.message)
         finally:
             self._current = None
+            cancelled = task.job in self._cancelled
             self._cancelled.discard(task.job)
         if driver_errors:
             raise driver_errors[0]
+        if cancelled:
+            return _interrupted(task.job, time.monotonic() - began)
         return outcome
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 _ROOT = Path("/sys/fs/cgroup")
+_LISTING = Path("/proc/self/cgroup")
 
 
 def oom_kills() -> int | None:
@@ -27,7 +28,7 @@ def oom_kills() -> int | None:
 def _counters() -> list[Path]:
     """Return the files that may hold the counter, the most telling first."""
     try:
-        lines = Path("/proc/self/cgroup").read_text().splitlines()
+        lines = _LISTING.read_text().splitlines()
     except OSError:
         return []
     paths = []

@@ -1,0 +1,138 @@
+"""Functions for jobs in processes of their own, and the way to ask after those processes."""
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+
+def pids(trial):
+    """Note this process, its server, its session and a grandchild; then sleep."""
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    note = {"job": os.getpid(), "server": os.getppid(), "child": child.pid, "sid": os.getsid(0)}
+    (trial.folder / "pids.tmp").write_text(json.dumps(note))
+    os.rename(trial.folder / "pids.tmp", trial.folder / "pids")
+    time.sleep(trial["x"])
+    return 1.0
+
+
+def stubborn(trial):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    return pids(trial)
+
+
+def spins(trial):
+    """Note the processes, then hold the interpreter for ages."""
+    trial.config["x"] = 0.0
+    pids(trial)
+    re.match("(a+)+$", "a" * 60 + "b")
+
+
+def holds_the_interpreter(trial):
+    """Backtrack in C for ages: no other thread and no Python signal handler gets to run."""
+    trial.report(0, loss=1.0)
+    re.match("(a+)+$", "a" * 60 + "b")
+    return 1.0
+
+
+def dies(trial):
+    how = trial["how"]
+    print("last words", flush=True)
+    if how == "exit":
+        os._exit(3)
+    os.kill(os.getpid(), getattr(signal, how))
+    time.sleep(60)
+    return 1.0
+
+
+def prints(trial):
+    """Print `bytes` bytes between a first and a last line, through Python and a subprocess."""
+    print("the first line: größe")
+    block = "x" * 99_999 + "\n"
+    for _ in range(trial["bytes"] // len(block)):
+        sys.stdout.write(block)
+    subprocess.run([sys.executable, "-c", "print('from a subprocess')"], check=True)
+    print("the last line", file=sys.stderr)
+    return 1.0
+
+
+def allocates(trial):
+    import resource
+
+    size = 4 << 30
+    resource.setrlimit(resource.RLIMIT_AS, (size, size))
+    return float(np.ones(1 << 33, dtype=np.uint8)[-1])
+
+
+def draws(trial):
+    return {"loss": np.random.random(), "python": random.random()}
+
+
+def environment(trial):
+    null = os.open(os.devnull, os.O_RDONLY)
+    return {
+        "loss": float(os.environ["OMP_NUM_THREADS"]),
+        "no_input": int(os.path.sameopenfile(0, null)),
+    }
+
+
+def torch_threads(trial):
+    import torch
+
+    return float(torch.get_num_threads())
+
+
+def meets(trial):
+    """Wait for the other job: both end only if they run at once."""
+    here = trial.folder.parent
+    (here / f"here{trial.number}").touch()
+    deadline = time.monotonic() + 30
+    while len(list(here.glob("here*"))) < 2:
+        if time.monotonic() > deadline:
+            return 1.0
+        time.sleep(0.01)
+    return 0.0
+
+
+def descriptors(trial):
+    return float(len(os.listdir("/proc/self/fd")))
+
+
+def leaves(trial):
+    """Return, but leave something for the interpreter's end that never ends."""
+    import atexit
+
+    atexit.register(time.sleep, 600)
+    return 0.25
+
+
+def noted(folder, timeout=20.0):
+    """Return what `pids` wrote, once it is there."""
+    deadline = time.monotonic() + timeout
+    while not (folder / "pids").exists():
+        assert time.monotonic() < deadline, "the job never started"
+        time.sleep(0.01)
+    return json.loads((folder / "pids").read_text())
+
+
+def alive(pid):
+    """Whether a process runs; one that is dead and not yet collected does not."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def gone(numbers, timeout):
+    """Wait for processes to end; return those that are left."""
+    deadline = time.monotonic() + timeout
+    while (left := [n for n in numbers if alive(n)]) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return left

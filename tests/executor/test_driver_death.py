@@ -1,0 +1,96 @@
+"""A job never outlives the driver that started it, however that driver goes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.executor import jobs
+
+pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="looks into /proc")
+
+DRIVER = """
+import sys, pathlib
+from maquette.executor import open_executor
+from maquette.testing.executors import finish, task
+from tests.executor import jobs
+
+if __name__ == "__main__":
+    root = pathlib.Path(sys.argv[1])
+    executor = open_executor("process", getattr(jobs, sys.argv[2]), 2, fresh=sys.argv[3] == "fresh")
+    for job in range(2):
+        executor.start(task(root, job, x=600.0))
+    print("started", flush=True)
+    if sys.argv[4] == "leave":
+        for job in range(2):
+            jobs.noted(root / str(job))
+        sys.exit(0)
+    finish(executor, n=2)
+"""
+
+
+def start(tmp_path, fn, fresh="fork", mode="stay"):
+    driver = subprocess.Popen(
+        [sys.executable, "-c", DRIVER, tmp_path, fn, fresh, mode],
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        env=os.environ | {"PYTHONPATH": os.getcwd()},
+    )
+    notes = [jobs.noted(tmp_path / str(job)) for job in range(2)]
+    return driver, [note[key] for note in notes for key in ("job", "child", "server")]
+
+
+def end(driver):
+    driver.kill()
+    driver.wait()
+    driver.stdout.close()
+
+
+@pytest.mark.parametrize(
+    ("fn", "fresh"), [("pids", "fork"), ("stubborn", "fork"), ("pids", "fresh"), ("spins", "fork")]
+)
+def test_a_killed_driver_leaves_no_process(fn, fresh, tmp_path):
+    driver, numbers = start(tmp_path, fn, fresh)
+    assert all(jobs.alive(n) for n in numbers)
+    end(driver)
+    assert jobs.gone(numbers, 2.0) == []
+
+
+def test_a_driver_and_server_killed_at_once_leave_no_job(tmp_path):
+    driver, numbers = start(tmp_path, "pids")
+    note = jobs.noted(tmp_path / "0")
+    os.kill(driver.pid, signal.SIGSTOP)  # so that it cannot clean up after its server
+    os.kill(note["server"], signal.SIGKILL)
+    left = jobs.gone([n for n in numbers if n != note["server"]], 2.0)
+    end(driver)
+    strays = [jobs.noted(tmp_path / str(job))["child"] for job in range(2)]
+    try:
+        # Only what a job itself started can be left when both watchers are killed at once.
+        assert set(left) <= set(strays)
+    finally:
+        for stray in left:
+            os.kill(stray, signal.SIGKILL)
+
+
+def test_a_driver_that_forgets_to_close_leaves_no_process(tmp_path):
+    driver, numbers = start(tmp_path, "pids", mode="leave")
+    try:
+        assert driver.wait(20) == 0
+        assert jobs.gone(numbers, 5.0) == []
+    finally:
+        end(driver)
+
+
+def test_ctrl_c_reaches_the_driver_alone(tmp_path):
+    driver, numbers = start(tmp_path, "pids")
+    os.kill(driver.pid, signal.SIGSTOP)
+    try:
+        os.killpg(driver.pid, signal.SIGINT)  # as a terminal does
+        time.sleep(0.3)
+        assert all(jobs.alive(n) for n in numbers)
+    finally:
+        end(driver)
+    assert jobs.gone(numbers, 5.0) == []

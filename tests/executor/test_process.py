@@ -1,0 +1,253 @@
+"""Jobs in processes of their own: real processes, real signals."""
+
+import contextlib
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from maquette.errors import ExecutorError
+from maquette.executor import open_executor
+from maquette.executor.oom import oom_kills
+from maquette.testing.executors import finish, go_on, task
+from maquette.trial import State
+from tests.executor import jobs
+from tests.services import needs
+
+pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="looks into /proc")
+
+
+@contextlib.contextmanager
+def opened(fn, workers=2, **options):
+    options.setdefault("grace", 0.5)
+    with contextlib.closing(open_executor("process", fn, workers, **options)) as executor:
+        yield executor
+
+
+def run(fn, what, **options):
+    with opened(fn, **options) as executor:
+        executor.start(what)
+        return finish(executor)[0]
+
+
+# --- how a process ends ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("exit", "exit code 3"),
+        ("SIGKILL", "killed by the system (SIGKILL); most likely out of memory"),
+        ("SIGSEGV", "killed by SIGSEGV"),
+        ("SIGTERM", "killed by SIGTERM"),
+        ("SIGINT", "KeyboardInterrupt"),
+    ],
+)
+def test_a_process_that_dies_is_a_crash_with_its_last_words(how, words, tmp_path):
+    with opened(jobs.dies) as executor:
+        executor.start(task(tmp_path, how=how))
+        outcome = finish(executor)[0]
+        assert outcome.state is State.CRASHED
+        assert words in outcome.message
+        if how != "SIGINT":
+            assert "last words" in outcome.message
+        executor.start(task(tmp_path, 1, how="exit"))  # and the next job runs
+        assert finish(executor)[0].job == 1
+
+
+def test_memory_that_runs_out_is_oom(tmp_path):
+    outcome = run(jobs.allocates, task(tmp_path))
+    assert outcome.state is State.OOM
+    assert "Unable to allocate" in outcome.message
+
+
+def test_the_kernels_counter_is_evidence_of_oom(tmp_path, monkeypatch):
+    group = tmp_path / "memory" / "job"
+    group.mkdir(parents=True)
+    (group / "memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 4\n")
+    unified = tmp_path / "user.slice"
+    unified.mkdir()
+    (unified / "memory.events").write_text("low 0\nhigh 0\nmax 9\noom 3\noom_kill 2\n")
+    listing = tmp_path / "cgroup"
+    monkeypatch.setattr("maquette.executor.oom._ROOT", tmp_path)
+    monkeypatch.setattr("maquette.executor.oom._LISTING", listing)
+    listing.write_text("5:cpu:/job\n4:memory:/job\n")
+    assert oom_kills() == 4
+    listing.write_text("0::/user.slice\n")
+    assert oom_kills() == 2
+    listing.write_text("0::/elsewhere\n")
+    assert oom_kills() is None
+
+
+@pytest.mark.parametrize("fn", [jobs.pids, jobs.stubborn, jobs.holds_the_interpreter])
+def test_a_job_that_hangs_is_ended_at_its_timeout(fn, tmp_path):
+    began = time.monotonic()
+    outcome = run(fn, task(tmp_path, timeout=1.0, x=600.0))
+    assert outcome.state is State.TIMEOUT
+    assert outcome.message.startswith("took longer than 1 s")
+    assert 1.0 <= outcome.seconds < time.monotonic() - began < 10.0
+
+
+def test_a_job_that_returned_is_done_though_its_process_stays(tmp_path):
+    outcome = run(jobs.leaves, task(tmp_path))
+    assert (outcome.state, outcome.metrics) == (State.DONE, {"loss": 0.25})
+
+
+# --- nothing is left behind --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fn", [jobs.pids, jobs.stubborn])
+def test_cancel_ends_a_job_and_what_it_started(fn, tmp_path):
+    with opened(fn) as executor:
+        executor.start(task(tmp_path, x=600.0))
+        found = jobs.noted(tmp_path / "0")
+        executor.cancel(0)
+        executor.start(task(tmp_path, 1, x=0.0))  # its slot is free at once
+        ends = finish(executor, n=2)
+        assert [o.state for o in ends] == [State.INTERRUPTED, State.DONE]
+        assert jobs.gone([found["job"], found["child"]], 2.0) == []
+
+
+def test_what_a_job_started_ends_with_it(tmp_path):
+    with opened(jobs.pids) as executor:
+        executor.start(task(tmp_path, x=0.0))
+        assert finish(executor)[0].state is State.DONE
+        assert jobs.gone([jobs.noted(tmp_path / "0")["child"]], 2.0) == []
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+@pytest.mark.parametrize("fn", [jobs.pids, jobs.stubborn])
+def test_close_leaves_no_process(fn, fresh, tmp_path):
+    executor = open_executor("process", fn, 2, grace=0.5, fresh=fresh)
+    for job in range(2):
+        executor.start(task(tmp_path, job, x=600.0))
+    found = [jobs.noted(tmp_path / str(job)) for job in range(2)]
+    began = time.monotonic()
+    executor.close()
+    assert time.monotonic() - began < 5.0
+    numbers = [f[key] for f in found for key in ("job", "server", "child")]
+    assert jobs.gone(numbers, 1.0) == []
+
+
+def test_a_job_has_a_session_of_its_own(tmp_path):
+    with opened(jobs.pids) as executor:
+        executor.start(task(tmp_path, x=0.0))
+        finish(executor)
+    found = jobs.noted(tmp_path / "0")
+    assert found["sid"] == found["job"] != os.getsid(0)
+
+
+def test_a_server_that_dies_takes_its_jobs_along_and_is_replaced(tmp_path):
+    with opened(jobs.pids) as executor:
+        executor.start(task(tmp_path, x=600.0))
+        found = jobs.noted(tmp_path / "0")
+        os.kill(found["server"], signal.SIGKILL)
+        outcome = finish(executor)[0]
+        assert outcome.state is State.CRASHED
+        assert "server" in outcome.message
+        assert "SIGKILL" in outcome.message
+        assert jobs.gone([found["job"], found["child"]], 2.0) == []
+        assert list(executor.poll(0.05, go_on)) == []
+        executor.start(task(tmp_path, 1, x=0.0))
+        assert finish(executor)[0].state is State.DONE
+
+
+def test_jobs_leave_no_descriptor_open(tmp_path):
+    with opened(jobs.descriptors) as executor:
+        counts, ours = [], []
+        for job in range(12):
+            executor.start(task(tmp_path, job))
+            counts.append(finish(executor)[0].metrics["loss"])
+            ours.append(len(os.listdir("/proc/self/fd")))
+        assert len(set(counts)) == 1
+        assert len(set(ours)) == 1
+
+
+# --- what a job finds --------------------------------------------------------------------------
+
+
+def test_output_is_kept_in_the_folder_and_capped(tmp_path):
+    with opened(jobs.prints) as executor:
+        executor.start(task(tmp_path, 0, bytes=0))
+        executor.start(task(tmp_path, 1, bytes=60_000_000))
+        assert [o.state for o in finish(executor, n=2)] == [State.DONE, State.DONE]
+        short = (tmp_path / "0" / "log.txt").read_text()
+        assert short == "the first line: größe\nfrom a subprocess\nthe last line\n"
+        long = tmp_path / "1" / "log.txt"
+        assert 10_000_000 <= long.stat().st_size < 10_000_200
+        text = long.read_text()
+        assert text.startswith("the first line")
+        assert text.endswith("from a subprocess\nthe last line\n")
+        assert "bytes left out here" in text
+        executor.start(task(tmp_path, 0, bytes=0))  # the same trial goes on
+        finish(executor)
+        assert (tmp_path / "0" / "log.txt").read_text() == f"{short}\n--- job 0 ---\n{short}"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+def test_a_full_disk_costs_the_log_and_not_the_result(tmp_path):
+    folder = tmp_path / "0"
+    folder.mkdir()
+    (folder / "log.txt").symlink_to("/dev/full")
+    (folder / "reports.jsonl").symlink_to("/dev/full")
+    from maquette.testing.executor_jobs import curve
+
+    steps = []
+    with opened(curve) as executor:
+        executor.start(task(tmp_path, x=1.0))
+
+        def listen(job, report):
+            steps.append(report.step)
+            return go_on(job, report)
+
+        assert finish(executor, listen)[0].metrics == {"loss": 0.2}
+    assert steps == [1, 2, 3, 4, 5]
+
+
+def test_jobs_run_at_once(tmp_path):
+    with opened(jobs.meets) as executor:
+        for job in range(2):
+            executor.start(task(tmp_path, job))
+        assert [o.metrics["loss"] for o in finish(executor, n=2)] == [0.0, 0.0]
+
+
+def test_a_job_has_one_thread_and_no_input(tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    assert run(jobs.environment, task(tmp_path)).metrics == {"loss": 1.0, "no_input": 1.0}
+    outcome = run(jobs.environment, task(tmp_path, 1), threads=3)
+    assert outcome.metrics["loss"] == 3.0
+    outcome = run(jobs.environment, task(tmp_path, 2), threads=None)
+    assert outcome.metrics["loss"] == 7.0
+
+
+@needs("torch")
+@pytest.mark.slow
+def test_torch_has_one_thread(tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert run(jobs.torch_threads, task(tmp_path)).metrics == {"loss": 1.0}
+
+
+def test_forked_jobs_draw_their_own_random_numbers(tmp_path):
+    from dataclasses import replace
+
+    with opened(jobs.draws) as executor:
+        drawn = []
+        for job, seed in enumerate((5, 6, 5)):
+            executor.start(replace(task(tmp_path, job), seed=seed))
+            drawn.append(finish(executor)[0].metrics)
+    assert drawn[0] == drawn[2]
+    assert drawn[0]["loss"] != drawn[1]["loss"]
+    assert drawn[0]["python"] != drawn[1]["python"]
+    np.random.seed(5)
+    assert drawn[0]["loss"] == np.random.random()
+
+
+def test_bad_options_are_refused():
+    with pytest.raises(ExecutorError, match="Did you mean 'process'"):
+        open_executor("proces", jobs.draws)
+    with pytest.raises(ExecutorError, match="2 problems"):
+        open_executor("ray", jobs.draws, workers=0)
+    with pytest.raises(ExecutorError, match="fersh"):
+        open_executor("process", jobs.draws, 1, fersh=True)
