@@ -27,6 +27,7 @@ from maquette.events import (
 from maquette.fidelity import Duration, Fidelity
 from maquette.instances import Instances
 from maquette.objective import Objective
+from maquette.rng import generator
 from maquette.scale import Scale
 from maquette.space import Space
 from maquette.trial import Config, State
@@ -213,6 +214,14 @@ class History:
     def queued(self) -> list[JobRecord]:
         """Jobs that wait to be started, in order of proposal."""
         return [self.jobs[i] for i in self._queued]
+
+    def rng(self) -> np.random.Generator:
+        """Return the generator for what is proposed next, from the seed and the jobs so far.
+
+        Counting jobs rather than events keeps proposals the same when a run is interrupted, its
+        budget changed or a job started again: those are events, and change nothing that matters.
+        """
+        return generator(self.problem.seed, len(self.jobs))
 
     def counts(self) -> dict[str, int]:
         """Return the number of trials in each state that occurs."""

@@ -127,7 +127,6 @@ def test_an_interrupted_study_proposes_what_an_uninterrupted_one_would(tmp_path)
 
 def test_every_recorded_proposal_can_be_recomputed(tmp_path):
     from maquette.history import History
-    from maquette.rng import generator
     from maquette.schedule import by_name as scheduler
     from maquette.search import by_name as searcher
 
@@ -141,8 +140,7 @@ def test_every_recorded_proposal_can_be_recomputed(tmp_path):
             turns.setdefault(event.body.basis, []).append(event.body.config)
     for basis, configs in turns.items():
         history = History(problem, events[:basis])
-        rng = generator(problem.seed, basis)
-        jobs = scheduler("full").next(history, searcher("auto"), len(configs), rng)
+        jobs = scheduler("full").next(history, searcher("auto"), len(configs), history.rng())
         assert [dict(j.suggestion.config) for j in jobs] == configs
 
 
@@ -227,5 +225,5 @@ def test_transfer_without_a_scale_says_what_to_declare():
 def test_the_store_is_readable_by_other_tools(tmp_path):
     study(programs.quadratic, f"sqlite:///{tmp_path}/s.db").run(4)
     with sqlite3.connect(tmp_path / "s.db") as connection:
-        rows = connection.execute("select number, state from trials order by number").fetchall()
+        rows = connection.execute("select trial, state from trials order by trial").fetchall()
     assert rows == [(i, "done") for i in range(4)]

@@ -76,4 +76,3 @@ def find_best(history: History) -> Best:
 def _first_message(history: History) -> str | None:
     failed = [t for t in history.trials if t.state.failed and t.message]
     return f"trial {failed[0].number} said: {failed[0].message.splitlines()[0]}" if failed else None
-

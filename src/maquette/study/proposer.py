@@ -4,8 +4,8 @@
 2. The scheduler and searcher compute from the events up to the basis, with no transaction open.
 3. A short transaction checks the lease's token, numbers the proposals and writes them.
 
-The generator depends on the study's seed and the basis alone, so a proposal can be recomputed
-from the events.
+The generator depends on the study's seed and the jobs proposed up to the basis, so a proposal can
+be recomputed from the events, and does not change when a run is interrupted and resumed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import numpy as np
 from maquette.events import Event, Proposed
 from maquette.fidelity import Fidelity
 from maquette.history import History, Problem
-from maquette.rng import generator
 from maquette.schedule.protocol import Done, Scheduler, Wait
 from maquette.search.protocol import Searcher
 from maquette.store.protocol import LeaseLostError, Store
@@ -67,7 +66,7 @@ class Proposer:
             raise
 
     def _next(self, n: int, room: float) -> list[Job] | Wait | Done:
-        rng = generator(self._history.problem.seed, self._history.last)
+        rng = self._history.rng()
         searcher = self._searcher if room >= 1 else _NothingNew()
         jobs = self._scheduler.next(self._history, searcher, n, rng)
         if isinstance(jobs, Wait | Done):
