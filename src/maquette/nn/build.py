@@ -108,8 +108,9 @@ def build_at(build: Builder, point: Mapping[str, int], device: str = "meta") -> 
     except Exception as error:
         raise PlanError(
             f"build({text}) failed on the {device} device: {type(error).__name__}: {error}",
-            hint="build must work under `with torch.device('meta')`: create tensors by torch "
-            "functions, and move reading of values, files and weights out of it",
+            hint="if the model builds there otherwise: build must work under "
+            "`with torch.device('meta')`, so create tensors by torch functions, and move the "
+            "reading of values, files and weights out of it",
         ) from error
     if not isinstance(model, nn.Module):
         raise PlanError(f"build({text}) returned {type(model).__name__}, not a torch.nn.Module")

@@ -99,8 +99,7 @@ def anatomy(
         The builder ignores the width, names depend on it, or a parameter's role cannot be told.
     """
     deep = scales.at(**{"depth": scales.target["depth"]} if "depth" in scales.base else {})
-    model, trace = _traced(build, deep, example)
-    base, target = _named(model), shapes(build, scales.target)
+    base, target = shapes(build, deep), shapes(build, scales.target)
     probe = target
     if deep == scales.target or scales.target["width"] == scales.base["width"]:
         probe = shapes(build, {**deep, "width": 2 * deep["width"]})
@@ -113,6 +112,7 @@ def anatomy(
             hint="build(width=...) must pass the width on to the layers",
         )
     chosen = _overrides(overrides or {}, list(base))
+    model, trace = _traced(build, deep, example)
     roles, problems = {}, []
     aliases = _aliases(model)
     for name, shape in base.items():

@@ -1,0 +1,141 @@
+"""Parameter groups and initial values on real models."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+
+import pytest
+import torch
+
+from maquette.bench.live.char_transformer.model import build
+from maquette.errors import PlanError
+from maquette.nn import Plan, param_groups, plan, prepare
+from tests.nn import architectures as nets
+
+BASE, TARGET = {"width": 32, "depth": 2}, {"width": 64, "depth": 4}
+
+
+@pytest.fixture(scope="module")
+def char():
+    return plan(build, BASE, TARGET)
+
+
+def settings_by_name(model, groups):
+    names = {id(p): n for n, p in model.named_parameters()}
+    return {
+        names[id(p)]: tuple(g[k] for k in ("lr", "weight_decay", "eps"))
+        for g in groups
+        for p in g["params"]
+    }
+
+
+def test_every_parameter_is_in_one_group_with_its_own_settings(char):
+    model = prepare(build(**TARGET), char)
+    groups = param_groups(model, char, lr=0.01, weight_decay=0.1)
+    assert sum(len(g["params"]) for g in groups) == len(list(model.parameters()))
+    for name, got in settings_by_name(model, groups).items():
+        p = char[name]
+        decay = 0 if p.role == "vector" else 0.1 * p.weight_decay
+        assert got == pytest.approx((0.01 * p.lr, decay, 1e-8 * p.eps))
+    torch.optim.AdamW(groups)  # takes them as they are
+
+
+def test_groups_are_few_and_named(char):
+    groups = param_groups(prepare(build(**TARGET), char), char, lr=0.01, weight_decay=0.1)
+    assert [g["name"] for g in groups] == [
+        "embedding", "vector", "hidden", "hidden at branch ends", "vector", "readout"
+    ]  # fmt: skip
+
+
+def test_vectors_decay_on_request(char):
+    model = prepare(build(**TARGET), char)
+    groups = param_groups(model, char, lr=0.01, weight_decay=0.1, decay_vectors=True)
+    assert all(g["lr"] * g["weight_decay"] == pytest.approx(0.001) for g in groups)
+
+
+def test_a_copy_a_wrapper_and_a_plan_read_back_give_the_same_groups(char):
+    model = prepare(build(**TARGET), char)
+    expected = settings_by_name(model, param_groups(model, char, lr=0.01))
+    clone = copy.deepcopy(model)
+    again = Plan.from_json(char.to_json())
+    assert settings_by_name(clone, param_groups(clone, again, lr=0.01)) == expected
+    wrapped = torch.nn.DataParallel(model)  # module.*
+    compiled = torch.compile(model, backend="eager")  # _orig_mod.*
+    for other in (wrapped, compiled):
+        assert next(iter(other.state_dict())) not in expected
+        got = param_groups(other, char, lr=0.01)
+        assert settings_by_name(model, got) == expected
+
+
+def test_frozen_parameters_are_left_out(char):
+    model = prepare(build(**TARGET), char)
+    model.token.weight.requires_grad_(False)
+    groups = param_groups(model, char, lr=0.01)
+    assert all(p is not model.token.weight for g in groups for p in g["params"])
+
+
+def test_prepare_multiplies_what_the_plan_says_and_hidden_matrices_by_init_scale(char):
+    torch.manual_seed(0)
+    model = build(**TARGET)
+    before = {n: p.detach().clone() for n, p in model.named_parameters()}
+    assert prepare(model, char, init_scale=0.7) is model
+    for name, p in model.named_parameters():
+        factor = char[name].init * (0.7 if char[name].role == "hidden" else 1)
+        assert torch.allclose(p, before[name] * factor)
+
+
+def test_prepare_refuses_a_second_time_a_copy_and_a_meta_model(char):
+    model = prepare(build(**TARGET), char)
+    with pytest.raises(PlanError, match="prepared before"):
+        prepare(model, char)
+    with pytest.raises(PlanError, match="prepared before"):
+        prepare(copy.deepcopy(model), char)
+    with torch.device("meta"):
+        empty = build(**TARGET)
+    with pytest.raises(PlanError, match="to_empty"):
+        prepare(empty, char)
+    with pytest.raises(PlanError, match="init_scale must be positive"):
+        prepare(build(**TARGET), char, init_scale=0)
+
+
+def test_forgetting_prepare_is_told_where_it_matters(char):
+    with pytest.warns(UserWarning, match="prepare"):
+        param_groups(build(**TARGET), char, lr=0.01)
+    wide = plan(build, BASE, {"width": 64, "depth": 2})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        param_groups(build(64, 2), wide, lr=0.01)  # groups alone carry the width
+
+
+def test_another_model_is_refused_with_names_and_shapes(char):
+    with pytest.raises(
+        PlanError, match=r"token\.weight is \(96, 32\); the plan's target has \(96, 64\)"
+    ):
+        prepare(build(32, 4), char)
+    with pytest.raises(PlanError, match=r"the model lacks blocks\.3\.norm1\.weight"):
+        prepare(build(64, 3), char)
+    with pytest.raises(PlanError, match=r"(?s)embed\.weight is not in the plan.*the plan is for"):
+        prepare(nets.Tied(64), char)
+
+
+def test_a_misspelt_option_is_an_error(char):
+    model = prepare(build(**TARGET), char)
+    with pytest.raises(PlanError, match=r"no option 'bettas'. Did you mean 'betas'"):
+        param_groups(model, char, lr=0.01, bettas=(0.9, 0.95))
+
+
+def test_batch_and_tokens_act_only_where_the_base_names_them(char):
+    model = prepare(build(**TARGET), char)
+    plain = param_groups(model, char, lr=0.01, weight_decay=0.1)
+    given = param_groups(model, char, lr=0.01, weight_decay=0.1, batch=64, tokens=1e9)
+    assert settings_by_name(model, plain) == settings_by_name(model, given)
+    p = plan(build, {**BASE, "batch": 8, "tokens": 1e6}, {**TARGET, "batch": 16, "tokens": 8e6})
+    groups = param_groups(model, p, lr=0.01, weight_decay=0.1)
+    for g, h in zip(groups, plain, strict=True):
+        assert g["lr"] == pytest.approx(h["lr"] / 2)  # sqrt(m_B / m_D) = sqrt(2 / 8)
+        assert g["weight_decay"] == pytest.approx(h["weight_decay"] / 2)
+        assert g["eps"] == pytest.approx(h["eps"] * 2)
+        assert g["betas"] == pytest.approx((1 - 0.1 / 4, 1 - 0.05 / 4))
+    here = param_groups(model, p, lr=0.01, weight_decay=0.1, batch=8, tokens=1e6)
+    assert [g["lr"] for g in here] == pytest.approx([h["lr"] for h in plain])

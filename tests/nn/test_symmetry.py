@@ -1,0 +1,117 @@
+"""A multiplier in the model and one folded into weight, rate, decay and epsilon train alike."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from maquette.nn import param_groups, plan, prepare
+from tests.nn import architectures as nets
+
+BASE, TARGET = {"width": 16, "depth": 2}, {"width": 32, "depth": 6}
+SETTINGS = {"lr": 0.01, "weight_decay": 0.3, "eps": 1e-3, "decay_vectors": True}
+
+
+@pytest.fixture(autouse=True)
+def double_precision():
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def losses(model, groups, steps=8):
+    """Training losses and last logits on tokens that are the same in every call."""
+    rng = torch.Generator().manual_seed(0)
+    index = torch.randint(nets.VOCABULARY, (4, 13), generator=rng)
+    optimizer = torch.optim.AdamW(groups)
+    out = []
+    for _ in range(steps):
+        loss = functional.cross_entropy(model(index[:, :-1]).flatten(0, 1), index[:, 1:].flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        out.append(loss.item())
+    return torch.tensor(out), model(index).detach()
+
+
+@pytest.mark.parametrize("scaled", [False, True], ids=["matrix", "layer scale"])
+@pytest.mark.parametrize("rule", ["auto", "mup"])
+def test_folded_and_real_residual_multiplier(rule, scaled):
+    def plain(width, depth):
+        return nets.Residual(width, [nets.Simple(width, scaled=scaled) for _ in range(depth)])
+
+    def multiplied(width, depth):
+        blocks = [nets.Simple(width, factor=2 / depth, scaled=scaled) for _ in range(depth)]
+        return nets.Residual(width, blocks)
+
+    torch.manual_seed(1)
+    folded, real = plain(**TARGET), multiplied(**TARGET)
+    real.load_state_dict(folded.state_dict())
+    results = []
+    for model, build in ((folded, plain), (real, multiplied)):
+        p = plan(build, BASE, TARGET, rule=rule)
+        assert any(r.fold != 1 for r in p.parameters.values()) is (model is folded)
+        prepare(model, p, init_scale=1.3 if scaled else 1.0)
+        results.append(losses(model, param_groups(model, p, **SETTINGS)))
+    assert torch.allclose(results[0][0], results[1][0], rtol=0, atol=1e-5)
+    assert torch.allclose(results[0][1], results[1][1], rtol=0, atol=1e-5)
+    assert results[0][0][0] - results[0][0][-1] > 0.05  # it did learn
+
+
+def test_without_the_epsilon_factor_the_trajectories_part():
+    def plain(width, depth):
+        return nets.Residual(width, [nets.Simple(width) for _ in range(depth)])
+
+    torch.manual_seed(1)
+    first = plain(**TARGET)
+    second = copy.deepcopy(first)
+    p = plan(plain, BASE, TARGET)
+    results = []
+    for model, wrong in ((first, False), (second, True)):
+        groups = param_groups(prepare(model, p), p, **SETTINGS)
+        for g in groups:
+            g["eps"] = SETTINGS["eps"] if wrong else g["eps"]
+        results.append(losses(model, groups)[0])
+    assert (results[0] - results[1]).abs().max() > 1e-4
+
+
+def test_folded_and_real_readout_multiplier():
+    """Tensor Programs V: table 8 (multiplier 1 / m_N, variance and rate 1) against table 3."""
+
+    class Table8(nn.Module):
+        def __init__(self, inner, m_N):
+            super().__init__()
+            self.inner, self.m_N = inner, m_N
+
+        def forward(self, index):
+            return self.inner(index) / self.m_N
+
+    build = lambda width: nets.Residual(width, [nets.Simple(width)])  # noqa: E731
+    m_N = 4
+    torch.manual_seed(2)
+    folded = build(64)
+    real = Table8(copy.deepcopy(folded), m_N)
+    p = plan(build, {"width": 16}, {"width": 64}, rule="mup")
+    prepare(folded, p)
+    with torch.no_grad():  # variance s2 instead of the builder's s2 / m_N
+        real.inner.head.weight.mul_(m_N**0.5)
+    groups = param_groups(folded, p, **SETTINGS)
+    by_name = {id(q): g for g in groups for q in g["params"]}
+    table8 = []
+    for (name, mine), other in zip(folded.named_parameters(), real.parameters(), strict=True):
+        g = {k: by_name[id(mine)][k] for k in ("lr", "weight_decay", "eps", "betas")}
+        if name == "head.weight":
+            assert g["lr"] == SETTINGS["lr"] / m_N
+            g |= {
+                "lr": SETTINGS["lr"],
+                "weight_decay": SETTINGS["weight_decay"],
+                "eps": g["eps"] / m_N,
+            }
+        table8.append({"params": [other], **g})
+    a, b = losses(folded, groups), losses(real, table8)
+    assert torch.allclose(a[0], b[0], rtol=0, atol=1e-5)
+    assert torch.allclose(a[1], b[1], rtol=0, atol=1e-5)
