@@ -74,7 +74,8 @@ def encode(body: Body) -> str:
     data = {}
     for name, default in _FIELDS[type(body)]:
         value = getattr(body, name)
-        if type(value) is not type(default) or value != default:
+        # repr tells -0.0 from 0.0
+        if type(value) is not type(default) or value != default or repr(value) != repr(default):
             data[name] = value
     return dumps(data)
 
