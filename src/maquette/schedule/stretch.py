@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Mapping, Sequence
 
@@ -95,7 +96,7 @@ def loss_at(
 
 
 def _loss_of_job(history: History, job: JobRecord, step: float) -> float | None:
-    i = int(np.searchsorted(np.asarray(job.steps), step - 1e-9))
+    i = bisect.bisect_left(job.steps, step - 1e-9)
     if i < len(job.steps):
         return job.losses[i]
     ended = job.state in (State.PAUSED, State.DONE) and job.metrics
