@@ -11,7 +11,7 @@ from maquette.errors import PlanError, nearest
 from maquette.nn.build import Builder, Point, scales
 from maquette.nn.depth import folds
 from maquette.nn.example import Example
-from maquette.nn.initial import as_built
+from maquette.nn.initial import AsBuilt, as_built
 from maquette.nn.roles import ParameterRole, anatomy, template
 from maquette.scaling.parametrization import RULES, Multipliers, Role, Rule, multipliers
 
@@ -189,7 +189,8 @@ def plan(
             f'roles={{"{strange[0].name}": "embedding"}}; or use rule="auto"',
         )
     carried = folds(found, at.depth_ratio, chosen)
-    measured = as_built(build, at, found.template)
+    sets_init = any(e.init is not None for e in chosen.width.values())
+    measured = as_built(build, at, found.template) if sets_init else AsBuilt({}, {})
     inside = frozenset().union(*(b.members for b in found.branches)) & found.repeated
     rows = {}
     for name, r in found.parameters.items():
