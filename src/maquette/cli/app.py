@@ -1,0 +1,118 @@
+"""The verbs together, and what becomes of what they raise."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import traceback
+from typing import Annotated, Any, Never
+
+import typer
+
+from maquette._version import __version__
+from maquette.cli import (
+    best,
+    demo,
+    doctor,
+    explain,
+    export,
+    init,
+    report,
+    run,
+    show,
+    status,
+    transfer,
+)
+from maquette.cli.output import failure, note
+from maquette.errors import MaquetteError
+
+DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 3
+
+# A shell's convention for a process that Ctrl-C ended, which typer follows.
+_SIGINT = 130
+
+_EPILOG = (
+    "Exit codes: 0 done, 1 the job failed, 2 wrong usage, 3 interrupted (the same command resumes)."
+)
+
+_VERBS = (
+    demo.demo,
+    transfer.transfer,
+    init.init,
+    run.run,
+    status.status,
+    best.best,
+    show.show,
+    export.export,
+    report.report,
+    explain.explain,
+    doctor.doctor,
+)
+
+
+def build() -> typer.Typer:
+    """Return the application. Plain help, no rich: it is printed in half the time."""
+    app = typer.Typer(
+        name="maquette",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["--help", "-h"]},
+    )
+    app.callback(epilog=_EPILOG)(_root)
+    for verb in _VERBS:
+        app.command()(verb)
+    return app
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"maquette {__version__}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Find the hyperparameters of a large training run from small ones."""
+
+
+def main() -> Never:
+    """Run the command line and exit."""
+    try:
+        typer.main.get_command(build()).main(prog_name="maquette")
+    except SystemExit as exit_:
+        sys.exit(INTERRUPTED if exit_.code == _SIGINT else exit_.code)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except MaquetteError as error:
+        failure(error)
+        sys.exit(INTERRUPTED if _is_interruption(error) else USAGE)
+    except BrokenPipeError:
+        # Whoever read our output has gone; keep the interpreter from saying so again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED)
+    except Exception as error:
+        _unexpected(error)
+        sys.exit(FAILED)
+    sys.exit(DONE)
+
+
+def _is_interruption(error: Any) -> bool:
+    from maquette.study import Interrupted
+
+    return isinstance(error, Interrupted)
+
+
+def _unexpected(error: Exception) -> None:
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="maquette-", suffix=".log", delete=False, encoding="utf-8"
+    ) as log:
+        log.write(f"maquette {__version__}, Python {sys.version}\n{sys.argv}\n")
+        traceback.print_exception(error, file=log)
+    note(f"Error: this is a bug in Maquette: {type(error).__name__}: {error}")
+    note(f"hint: please report it with {log.name}")

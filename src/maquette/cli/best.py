@@ -1,0 +1,84 @@
+"""``maquette best``: the configuration to use, in the form that the next tool reads."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from maquette.cli.open import stored_study
+from maquette.cli.options import AsJson, StoreUrl, StudyName
+from maquette.cli.output import emit, note, plain, short
+
+if TYPE_CHECKING:
+    from maquette.study import Best
+
+
+class Format(StrEnum):
+    """What the configuration is written as."""
+
+    TOML = "toml"
+    JSON = "json"
+    ARGS = "args"
+    PYTHON = "python"
+
+
+def best(
+    study: StudyName,
+    form: Annotated[
+        Format, typer.Option("--format", help="What the configuration is written as.")
+    ] = Format.TOML,
+    store: StoreUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the best configuration of a study.
+
+    The configuration goes to stdout, what is known of its value to stderr; --json holds both.
+
+    Example: python train.py $(maquette best my-study --format args)
+    """
+    opened = stored_study(study, store)
+    found = opened.best()
+    if not as_json:
+        metric = opened.history.objective.primary
+        low, high = found.interval
+        note(
+            f"trial {found.trial}: {metric} {short(found.value)} "
+            f"(90 %: {short(low)} to {short(high)}; measured {short(found.observed)})"
+        )
+    emit(document(found), written(found.config, form), as_json)
+
+
+def document(found: Best) -> dict[str, Any]:
+    """Return the best configuration and what is known of it, JSON-ready."""
+    return {
+        "config": plain(found.config),
+        "value": found.value,
+        "interval": list(found.interval),
+        "observed": found.observed,
+        "trial": found.trial,
+        "scale": dict(found.scale),
+    }
+
+
+def written(config: Mapping[str, Any], form: Format) -> str:
+    """Return a configuration in one of the formats."""
+    values = plain(config)
+    if form is Format.JSON:
+        return json.dumps(values, indent=2)
+    if form is Format.PYTHON:
+        return repr(values)
+    if form is Format.ARGS:
+        return " ".join(f"--{k} {shlex.quote(_argument(v))}" for k, v in values.items())
+    import tomlkit
+
+    # TOML has no null.
+    return tomlkit.dumps({k: v for k, v in values.items() if v is not None}).rstrip()
+
+
+def _argument(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

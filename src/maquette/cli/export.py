@@ -1,0 +1,88 @@
+"""``maquette export``: every trial as a table."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from maquette.cli.open import stored_study
+from maquette.cli.options import AsJson, StoreUrl, StudyName
+from maquette.cli.output import note, plain
+from maquette.errors import StudyError
+
+if TYPE_CHECKING:
+    from maquette.history import History
+
+
+class Format(StrEnum):
+    """What the table is written as."""
+
+    CSV = "csv"
+    JSON = "json"
+
+
+def export(
+    study: StudyName,
+    form: Annotated[
+        Format, typer.Option("--format", help="What the table is written as.")
+    ] = Format.CSV,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The file to write; left out: stdout.")
+    ] = None,
+    store: StoreUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write every trial of a study as one row.
+
+    A row holds state, config, scale, metrics and cost.
+
+    Example: maquette export my-study -o runs.csv
+    """
+    rows = records(stored_study(study, store).history)
+    text = _json(rows) if as_json or form is Format.JSON else _csv(rows)
+    if output is None:
+        print(text, end="")
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StudyError(f"{output} cannot be written: {error.strerror}") from None
+    note(f"{len(rows)} trials in {output}")
+
+
+def records(history: History) -> list[dict[str, Any]]:
+    """Return one flat row a trial; where a config, an axis and a metric share a name, qualified."""
+    rows = []
+    metric = history.objective.primary
+    for t in history.trials:
+        row: dict[str, Any] = {"trial": t.number, "state": t.state.value}
+        for kind, values in (
+            ("config", t.config),
+            ("scale", t.scale),
+            ("metric", t.metrics),
+            ("trial", {"cost": t.cost, "seconds": t.seconds, "origin": t.origin}),
+        ):
+            for name, value in values.items():
+                row[name if name not in row else f"{kind}.{name}"] = value
+        row.setdefault(metric, None)
+        rows.append(plain(row))
+    return rows
+
+
+def _json(rows: list[dict[str, Any]]) -> str:
+    return json.dumps(rows, indent=2, allow_nan=False) + "\n"
+
+
+def _csv(rows: list[dict[str, Any]]) -> str:
+    header = list(dict.fromkeys(name for row in rows for name in row)) or ["trial", "state"]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, header, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

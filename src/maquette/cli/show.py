@@ -1,0 +1,87 @@
+"""``maquette show``: the trials of a study, or one of them in full."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from maquette.cli.open import stored_study
+from maquette.cli.options import AsJson, StoreUrl, StudyName
+from maquette.cli.output import emit, short, table
+from maquette.errors import StudyError
+
+if TYPE_CHECKING:
+    from maquette.history import History, TrialRecord
+
+
+def show(
+    study: StudyName,
+    trial: Annotated[
+        int | None, typer.Argument(metavar="[TRIAL]", help="A trial's number; left out: all.")
+    ] = None,
+    limit: Annotated[
+        int, typer.Option(min=1, help="The most trials to list, best first; --json lists all.")
+    ] = 20,
+    store: StoreUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the trials of a study, or one trial in full."""
+    history = stored_study(study, store).history
+    if trial is None:
+        emit([document(t, history) for t in history.trials], _listing(history, limit), as_json)
+        return
+    if not 0 <= trial < len(history.trials):
+        raise StudyError(f"study {study!r} has no trial {trial}; it has {len(history.trials)}")
+    record = history.trials[trial]
+    curve = {"steps": record.steps, "losses": record.losses, "why": dict(record.why)}
+    emit({**document(record, history), **curve}, _full(record, history), as_json)
+
+
+def document(trial: TrialRecord, history: History) -> dict[str, Any]:
+    """Return one trial, JSON-ready; losses carry the metric's own sign."""
+    return {
+        "trial": trial.number,
+        "state": trial.state.value,
+        "config": dict(trial.config),
+        "scale": dict(trial.scale),
+        history.objective.primary: history.objective.value(trial.loss),
+        "metrics": dict(trial.metrics),
+        "cost": trial.cost,
+        "seconds": trial.seconds,
+        "origin": trial.origin,
+        "message": trial.message,
+    }
+
+
+def _listing(history: History, limit: int) -> str:
+    if not history.trials:
+        return "no trial yet"
+    ordered = sorted(history.trials, key=lambda t: (t.loss != t.loss, t.loss, t.number))
+    names = list(history.space)
+    header = ("trial", "state", *history.axes, *names, history.objective.primary, "seconds")
+    rows = [
+        (
+            t.number,
+            t.state.value,
+            *(t.scale.get(a) for a in history.axes),
+            *(t.config.get(n) for n in names),
+            history.objective.value(t.loss) if t.loss == t.loss else None,
+            round(t.seconds, 2),
+        )
+        for t in ordered[:limit]
+    ]
+    more = len(ordered) - limit
+    return table(header, rows) + (f"\n... and {more} more (--limit)" if more > 0 else "")
+
+
+def _full(trial: TrialRecord, history: History) -> str:
+    lines = [f"trial {trial.number}: {trial.state}, proposed by {trial.origin}"]
+    groups = (("config", trial.config), ("scale", trial.scale), ("metrics", trial.metrics))
+    for title, values in groups:
+        lines += [f"  {title:<8}{name} = {short(value)}" for name, value in values.items()]
+    lines += [f"  why     {name} = {short(value)}" for name, value in trial.why.items()]
+    lines.append(f"  jobs    {len(trial.jobs)}, {short(trial.seconds)} s")
+    if trial.message:
+        lines += ["  message", *(f"    {line}" for line in trial.message.splitlines())]
+    return "\n".join(lines)

@@ -1,0 +1,93 @@
+"""``maquette status``: how a study, or every study of a store, stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from maquette.cli.best import document as best_document
+from maquette.cli.open import stored, stored_study
+from maquette.cli.options import AsJson, StoreUrl
+from maquette.cli.output import emit, short, table
+from maquette.cli.progress import clock
+
+if TYPE_CHECKING:
+    from maquette.study import Study
+
+
+def status(
+    study: Annotated[
+        str | None,
+        typer.Argument(metavar="[STUDY]", help="The study's name; left out: every study."),
+    ] = None,
+    store: StoreUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how a study stands, or every study of a store."""
+    if study is not None:
+        found = document(stored_study(study, store))
+        emit(found, _text(found), as_json)
+        return
+    studies = [document(stored_study(row.name, store)) for row in stored(store).studies()]
+    rows = [
+        (
+            found["study"],
+            sum(found["trials"].values()),
+            _states(found["trials"]),
+            (found["best"] or {}).get("value"),
+        )
+        for found in studies
+    ]
+    text = table(("study", "trials", "states", "best"), rows) if rows else "no study yet"
+    emit({"studies": studies}, text, as_json)
+
+
+def document(study: Study) -> dict[str, Any]:
+    """Return how a study stands, JSON-ready."""
+    from maquette.errors import StudyError
+
+    history = study.history
+    budget = history.budget
+    try:
+        best = best_document(study.best())
+    except StudyError:
+        best = None
+    return {
+        "study": study.name,
+        "store": study.store_url,
+        "trials": history.counts(),
+        "budget": {
+            "trials": budget.trials,
+            "seconds": budget.seconds,
+            "cost": budget.cost,
+            "spent": {
+                "trials": len(history.trials),
+                "seconds": history.elapsed(),
+                "cost": history.cost,
+            },
+        },
+        "best": best,
+    }
+
+
+def _text(found: dict[str, Any]) -> str:
+    budget, best = found["budget"], found["best"]
+    spent = budget["spent"]
+    used = {
+        "trials": (str(spent["trials"]), budget["trials"]),
+        "seconds": (clock(spent["seconds"]), budget["seconds"] and clock(budget["seconds"])),
+        "cost": (short(spent["cost"]), budget["cost"] and short(budget["cost"])),
+    }
+    lines = [f"{found['study']} in {found['store']}", f"  trials  {_states(found['trials'])}"]
+    lines += [f"  budget  {n}: {now} of {of}" for n, (now, of) in used.items() if of is not None]
+    if best is not None:
+        low, high = best["interval"]
+        settings = ", ".join(f"{k} {short(v)}" for k, v in best["config"].items())
+        lines.append(f"  best    {short(best['value'])} (90 %: {short(low)} to {short(high)})")
+        lines.append(f"          trial {best['trial']}: {settings}")
+    return "\n".join(lines)
+
+
+def _states(counts: dict[str, int]) -> str:
+    return ", ".join(f"{n} {state}" for state, n in counts.items()) or "none"
