@@ -94,3 +94,40 @@ def test_ctrl_c_reaches_the_driver_alone(tmp_path):
     finally:
         end(driver)
     assert jobs.gone(numbers, 5.0) == []
+
+
+HANGS = """
+import os, pathlib, sys, time
+
+if __name__ != "__main__":
+    place = pathlib.Path(sys.argv[1])
+    (place / "draft").write_text('{"server": %d}' % os.getpid())
+    os.rename(place / "draft", place / "pids")
+    time.sleep(600)
+
+from maquette.executor import open_executor
+
+def fn(trial):
+    return 1.0
+
+open_executor("process", fn)
+"""
+
+
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT])
+def test_a_server_that_hangs_in_an_import_ends_with_its_driver(sign, tmp_path):
+    (tmp_path / "hangs.py").write_text(HANGS)
+    driver = subprocess.Popen(
+        [sys.executable, tmp_path / "hangs.py", tmp_path],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    server = jobs.noted(tmp_path)["server"]
+    assert jobs.alive(server)
+    driver.send_signal(sign)
+    try:
+        driver.wait(4.0)
+        assert jobs.gone([server], 4.0) == []
+    finally:
+        end(driver)

@@ -184,6 +184,23 @@ def test_a_module_that_cannot_be_imported_there_says_why(text, words, tmp_path, 
         executor.close()
 
 
+def test_a_module_that_starts_threads_is_not_forked(tmp_path, monkeypatch):
+    (tmp_path / "threaded.py").write_text(
+        "import threading, time\n"
+        "threading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n"
+        "def fn(trial):\n    return float(threading.active_count())\n"
+    )
+    # Not imported here, where the thread would stay.
+    fn = {"module": "threaded", "file": str(tmp_path / "threaded.py"), "name": "fn"}
+    monkeypatch.setattr("maquette.executor.process.describe", lambda _: fn)
+    executor = open_executor("process", jobs.pids, 1)
+    try:
+        executor.start(task(tmp_path))
+        assert finish(executor)[0].metrics == {"loss": 2.0}
+    finally:
+        executor.close()
+
+
 def test_a_session_without_a_file_is_refused_or_carried(tmp_path):
     text = textwrap.dedent(STUDY) + "\nmain()\n"
     done = script(tmp_path, "", mode=("-c", text))

@@ -70,8 +70,8 @@ class ProcessExecutor:
     workers
         How many jobs may run at once.
     fresh
-        Start a new interpreter for each job instead of forking: slower, and safe for modules
-        that start threads or use a GPU while they are imported. Always so on macOS.
+        Start a new interpreter for each job instead of forking: slower, and nothing is shared.
+        Always so on macOS, and for modules that start threads or use a GPU while imported.
     threads
         Threads that numerical libraries may use in one job; None: leave the environment alone.
     grace
@@ -220,6 +220,7 @@ class ProcessExecutor:
             self._await_ready()
         except BaseException:
             self._closed = True
+            _kill(self._server.pid)  # it may hang in an import
             self._release()
             raise
 
@@ -231,6 +232,8 @@ class ProcessExecutor:
                     continue
                 for message in self._control.receive():
                     if message["type"] == "ready":
+                        # The server may have found that its function's module cannot be forked.
+                        self._fresh = message["fresh"]
                         return
                     raise ExecutorError(
                         [f"the function cannot be loaded: {p}" for p in message["problems"]],
@@ -253,8 +256,7 @@ class ProcessExecutor:
         try:
             self._server.wait(5.0)
         except subprocess.TimeoutExpired:
-            self._kill_jobs()
-            self._server.kill()
+            self._kill_all()
             self._server.wait()
         self._jobs.clear()
         self._selector.close()
@@ -262,8 +264,7 @@ class ProcessExecutor:
 
     def _lose_server(self) -> None:
         """The server died: so do its children, for nobody would keep their output or time."""
-        self._kill_jobs()
-        self._server.kill()
+        self._kill_all()
         code = self._server.wait()
         text = f"the server that watched this job ended ({_code(code)})"
         for number in list(self._jobs):
@@ -274,11 +275,11 @@ class ProcessExecutor:
         # What comes next opens another; until then there is nothing to wait for.
         self._selector = selectors.DefaultSelector()
 
-    def _kill_jobs(self) -> None:
+    def _kill_all(self) -> None:
         for job in self._jobs.values():
             if job.pid is not None:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(job.pid, signal.SIGKILL)
+                _kill(job.pid)
+        _kill(self._server.pid)
 
     def _pipe(self) -> Any:
         return self._server.stdout
@@ -385,6 +386,11 @@ def _judge(job: _Job, exit_: Message) -> Outcome:
     else:
         text = f"the process ended by itself ({_code(code)}) before the function returned{tail}"
     return Outcome(number, State.CRASHED, seconds=seconds, message=text)
+
+
+def _kill(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)
 
 
 def _code(code: int) -> str:

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import json
 import os
 import selectors
 import signal
 import socket
 import sys
+import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any, NoReturn, final
 
 from maquette.errors import MaquetteError
@@ -69,23 +72,54 @@ def main(descriptor: int) -> NoReturn:
     if setup is None:
         os._exit(1)
     sys.argv[:] = setup["argv"]
-    fn: Function | None = None
-    if not setup["fresh"]:
-        try:
-            fn = find(setup["function"])
-        except MaquetteError as error:
-            wire.send({"type": "failed", "problems": error.problems, "hint": error.hint})
-            os._exit(1)
-        except BaseException:  # sys.exit in the user's module among others
-            text = traceback.format_exc(limit=-4)
-            wire.send({"type": "failed", "problems": [text.strip()], "hint": None})
-            os._exit(1)
+    fn = None if setup["fresh"] else _prepare(wire, setup["function"])
+    # Every child seeds its generators; numpy imports this part at first use alone.
+    importlib.import_module("numpy.random")
     # Objects that exist now are shared by all children; a collection would copy their pages.
     gc.collect()
     gc.freeze()
     server = _Server(wire, fn)
-    wire.send({"type": "ready"})
+    wire.send({"type": "ready", "fresh": fn is None})
     server.run()
+
+
+def _prepare(wire: Wire, reference: Message) -> Function | None:
+    """Find the function; None if what its module left behind forbids to fork."""
+    driver = os.getppid()
+
+    def look(number: int, frame: FrameType | None) -> None:
+        if os.getppid() != driver:
+            os._exit(1)
+
+    # An import may hang, and nobody reads the pipe meanwhile.
+    before = signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, _HEARTBEAT, _HEARTBEAT)
+    problems: Sequence[str]
+    hint = None
+    try:
+        fn = find(reference)
+    except MaquetteError as error:
+        problems, hint = error.problems, error.hint
+    except BaseException:  # sys.exit in the user's module among others
+        problems = [traceback.format_exc(limit=-4).strip()]
+    else:
+        return fn if _may_fork() else None
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    wire.send({"type": "failed", "problems": list(problems), "hint": hint})
+    os._exit(1)
+
+
+def _may_fork() -> bool:
+    """Whether a fork works as well as this process.
+
+    It has none of its threads, whose locks stay locked for ever, and cannot use a GPU that this
+    process has begun to use.
+    """
+    torch = sys.modules.get("torch")
+    on_gpu = torch is not None and torch.cuda.is_initialized()
+    return threading.active_count() == 1 and not on_gpu
 
 
 @final
