@@ -160,11 +160,12 @@ class SQLStore:
         """Return the events numbered above `after`, in order."""
         with self._reading() as connection:
             rows = connection.execute(_READ, {"study": study, "after": after}).fetchall()
-        data = codec.loads_all([row[5] for row in rows])
-        return [
-            Event(number, time, codec.decode(kind, trial, job, body))
-            for (number, time, kind, trial, job, _), body in zip(rows, data, strict=True)
-        ]
+        with codec.collector_paused(len(rows)):
+            data = codec.loads_all([row[5] for row in rows])
+            return [
+                Event(number, time, codec.decode(kind, trial, job, body))
+                for (number, time, kind, trial, job, _), body in zip(rows, data, strict=True)
+            ]
 
     def _turn(
         self, study: int, jobs: Iterable[int], act: Callable[[Ledger], T]
