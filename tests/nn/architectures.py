@@ -230,3 +230,26 @@ class Parallel(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         h = self.norm(x)
         return x + self.two(functional.relu(self.one(h))) + self.last(functional.gelu(h))
+
+
+class TopOne(nn.Module):
+    """Each token goes to one of two experts; the forward pass reads values to route."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.router = nn.Linear(width, 2, bias=False)
+        self.experts = nn.ModuleList(
+            nn.Sequential(nn.Linear(width, 3 * width), nn.GELU(), nn.Linear(3 * width, width))
+            for _ in range(2)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.norm(x).flatten(0, 1)
+        weight, chosen = self.router(h).softmax(-1).max(-1)
+        y = torch.zeros_like(h)
+        for i, expert in enumerate(self.experts):
+            rows = torch.where(chosen == i)[0]
+            if len(rows):
+                y.index_add_(0, rows, expert(h[rows]) * weight[rows, None])
+        return x + y.view_as(x)

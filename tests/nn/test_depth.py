@@ -10,6 +10,7 @@ from torch import nn
 
 from maquette.errors import PlanError
 from maquette.nn import plan
+from maquette.nn.layers import layers
 from tests.nn import architectures as nets
 
 BASE, TARGET = {"width": 16, "depth": 2}, {"width": 16, "depth": 8}
@@ -140,3 +141,41 @@ def test_a_residual_that_does_not_repeat_is_left_alone():
     assert p["stem.down.weight"].fold == 1
     assert p["stem.down.weight"].depth == 1
     assert p["rest.blocks.7.down.weight"].fold == 1 / 4
+
+
+def test_routed_experts_are_run_for_real_and_end_in_their_last_layers():
+    build = residual(lambda w, d: nets.TopOne(w))
+    tokens = torch.arange(40).reshape(2, 20)
+    p = plan(build, BASE, TARGET, example=tokens)
+    assert carried(p) == {
+        f"experts.{i}.2.{kind}": 1 / 4 for i in range(2) for kind in ("weight", "bias")
+    }
+    assert p["blocks.0.experts.0.2.weight"].init == pytest.approx(1 / 4)
+    assert p["blocks.0.experts.0.0.weight"].init == 1
+    with pytest.raises(PlanError, match=r"did not use blocks\.\d\.experts") as e:
+        plan(build, BASE, TARGET, example=torch.zeros(1, 1, dtype=torch.long))
+    assert "more tokens for the experts" in str(e.value)
+
+
+def test_an_update_in_place_is_a_residual_sum():
+    class InPlace(nn.Module):
+        def __init__(self, width):
+            super().__init__()
+            self.norm, self.w = nn.LayerNorm(width), nn.Linear(width, width)
+
+        def forward(self, x):
+            x += nn.functional.dropout(self.w(self.norm(x)), 0.1, self.training)
+            return x
+
+    p = plan(residual(lambda w, d: InPlace(w)), BASE, TARGET)
+    assert carried(p) == {"w.weight": 1 / 4, "w.bias": 1 / 4}
+
+
+def test_of_several_numbers_in_a_name_the_layer_is_the_one_that_depth_changes():
+    def names(depth):
+        return ["0.weight", *(f"stages.1.blocks.{i}.mlp.{k}" for i in range(depth) for k in (0, 2))]
+
+    found = layers(names(2), names(5))
+    assert found.patterns == {"stages.1.blocks.*.mlp.0", "stages.1.blocks.*.mlp.2"}
+    assert found.template("stages.1.blocks.9.mlp.2") == "stages.1.blocks.*.mlp.2"
+    assert not found.repeats("0.weight")

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from math import isclose
 
 from maquette.errors import PlanError
+from maquette.nn.layers import Layers
 from maquette.nn.residual import Branch
-from maquette.nn.roles import Anatomy, template
+from maquette.nn.roles import Anatomy
 from maquette.scaling.parametrization import Rule
 
 _TWO_LINES = (
@@ -42,50 +43,66 @@ def folds(anatomy: Anatomy, m_L: float, rule: Rule) -> dict[str, float]:
     if m_L == 1 or rule.alpha is None:
         return {}
     c = m_L**-rule.alpha
-    relevant = [b for b in anatomy.branches if b.members & anatomy.repeated]
+    layers = anatomy.layers
+    relevant = _repeated(anatomy.branches, layers)
     if not relevant:
         raise PlanError(
             "the depth changes, but no residual branch (x + f(x)) repeats with it",
             hint='keep the depth of base and target equal, or use rule="sp"',
         )
-    before = _factors(b for b in anatomy.base_branches if b.members & anatomy.repeated)
+    _all_used(anatomy)
+    before = _factors(_repeated(anatomy.base_branches, layers), layers)
     carried: dict[str, float] = {}
     count: dict[str, int] = {}
     problems: dict[str, None] = {}
     for b in relevant:
-        old = before.get(_key(b), set())
+        old = before.get(_key(b, layers), set())
         if len(old) != 1:
-            problems[f"the branch of {_shown(b)} differs between layers or depths"] = None
+            problems[f"the branch of {_shown(b, layers)} differs between layers or depths"] = None
             continue
         rest = c / (b.factor / next(iter(old)))
         if isclose(rest, 1.0, rel_tol=1e-6):
             continue  # the model multiplies by c itself
         if b.refused:
-            problems[f"the branch of {_shown(b)} {b.refused}"] = None
+            problems[f"the branch of {_shown(b, layers)} {b.refused}"] = None
         for name in b.ends:
             count[name] = count.get(name, 0) + 1
             if carried.setdefault(name, rest) != rest:
                 problems[f"{name} ends branches with different multipliers"] = None
     for name in carried:
         if anatomy.uses[name] != count[name]:
-            problems[f"{template(name)} ends a branch, but is used elsewhere too"] = None
+            problems[f"{layers.template(name)} ends a branch, but is used elsewhere too"] = None
     if problems:
         raise PlanError(list(problems), hint=_TWO_LINES.format(alpha=rule.alpha))
     return carried
 
 
-def _factors(branches: Iterable[Branch]) -> dict[frozenset[str], set[float]]:
+def _all_used(anatomy: Anatomy) -> None:
+    unused = [n for n in anatomy.parameters if n not in anatomy.uses and anatomy.layers.repeats(n)]
+    if unused:
+        raise PlanError(
+            f"the forward pass did not use {', '.join(unused[:4])}: it cannot be told whether they "
+            "end a residual branch",
+            hint="pass example= with an input that uses them, such as more tokens for the experts",
+        )
+
+
+def _repeated(branches: Iterable[Branch], layers: Layers) -> list[Branch]:
+    return [b for b in branches if any(layers.repeats(name) for name in b.members)]
+
+
+def _factors(branches: Iterable[Branch], layers: Layers) -> dict[frozenset[str], set[float]]:
     """Multipliers that the model applies, by kind of branch."""
     found: dict[frozenset[str], set[float]] = {}
     for b in branches:
-        found.setdefault(_key(b), set()).add(b.factor)
+        found.setdefault(_key(b, layers), set()).add(b.factor)
     return found
 
 
-def _key(b: Branch) -> frozenset[str]:
-    return frozenset(template(name) for name in b.members)
+def _key(b: Branch, layers: Layers) -> frozenset[str]:
+    return frozenset(layers.template(name) for name in b.members)
 
 
-def _shown(b: Branch) -> str:
-    names = sorted({template(name) for name in b.members})
+def _shown(b: Branch, layers: Layers) -> str:
+    names = sorted(_key(b, layers))
     return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

@@ -12,7 +12,8 @@ from maquette.nn.build import Builder, Point, scales
 from maquette.nn.depth import folds
 from maquette.nn.example import Example
 from maquette.nn.initial import AsBuilt, as_built
-from maquette.nn.roles import ParameterRole, anatomy, template
+from maquette.nn.layers import starred
+from maquette.nn.roles import ParameterRole, anatomy
 from maquette.scaling.parametrization import RULES, Multipliers, Role, Rule, multipliers
 
 FORMAT = 1
@@ -190,8 +191,9 @@ def plan(
         )
     carried = folds(found, at.depth_ratio, chosen)
     sets_init = any(e.init is not None for e in chosen.width.values())
-    measured = as_built(build, at, found.template) if sets_init else AsBuilt({}, {})
-    inside = frozenset().union(*(b.members for b in found.branches)) & found.repeated
+    measured = as_built(build, at, found.layers.template) if sets_init else AsBuilt({}, {})
+    members = frozenset[str]().union(*(b.members for b in found.branches))
+    inside = {name for name in members if found.layers.repeats(name)}
     rows = {}
     for name, r in found.parameters.items():
         depth = at.depth_ratio if name in inside else 1.0
@@ -203,7 +205,7 @@ def plan(
             branch=name in inside,
             fold=carried.get(name, 1.0),
         )
-        done = measured.ratio(found.template(name), r.width, depth)
+        done = measured.ratio(found.layers.template(name), r.width, depth)
         rows[name] = _parameter(r, m, depth, done)
     return Plan(chosen.name, optimizer, dict(base), {**base, **target}, rows)
 
@@ -245,7 +247,7 @@ def table(plan: Plan) -> str:
     rows: dict[tuple[str, ...], list[str]] = {}
     for p in plan.parameters.values():
         factors = (p.fan_in, p.fan_out, p.depth, p.init, p.lr, p.weight_decay, p.eps)
-        key = (template(p.name), p.role, *(f"{x:.4g}" for x in factors), p.why)
+        key = (starred(p.name), p.role, *(f"{x:.4g}" for x in factors), p.why)
         rows.setdefault(key, []).append(p.name)
     head = ("parameter", "role", "fan-in", "fan-out", "depth", "init", "lr", "decay", "eps", "why")
     body = []

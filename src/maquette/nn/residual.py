@@ -150,7 +150,7 @@ def _ends(nodes: list[Node], i: int, region: set[int]) -> tuple[set[str], float]
         if any(_is_norm(nodes, nodes[_through_views(nodes, p)]) for p in node.parents):
             raise _NotLinear("ends in a norm")
         return own, node.factor
-    inside = [p for p in dict.fromkeys(node.parents) if p in region]
+    inside = [p for p in dict.fromkeys(node.parents) if p in region and nodes[p].floating]
     if not inside or not (node.view or node.op in LINEAR or node.op == "bmm"):
         raise _NotLinear(f"ends in {node.op}")
     ends, factor = _operands(nodes, node, inside, region)

@@ -20,6 +20,7 @@ from torch import nn
 from maquette.errors import PlanError, nearest
 from maquette.nn.build import Builder, Scales, build_at, same_names, shapes
 from maquette.nn.example import Example, run
+from maquette.nn.layers import Layers, layers
 from maquette.nn.residual import Branch, branches
 from maquette.nn.trace import Trace, Use
 from maquette.scaling.parametrization import ROLES, Role
@@ -66,12 +67,8 @@ class Anatomy:
     parameters: dict[str, ParameterRole]
     base_branches: list[Branch]
     branches: list[Branch]
-    repeated: frozenset[str]  # parameters that come again with every layer
+    layers: Layers  # which parameters come again with every layer
     uses: Mapping[str, int]  # how often the forward pass consumed each parameter
-
-    def template(self, name: str) -> str:
-        """The name that copies of a parameter in other layers share."""
-        return template(name) if name in self.repeated else name
 
 
 def anatomy(
@@ -149,7 +146,7 @@ def _with_depth(
     """Add the residual branches at both depths, and what repeats with depth."""
     found, uses = branches(trace), {name: len(u) for name, u in trace.uses.items()}
     if scales.depth_ratio == 1:
-        return Anatomy(roles, found, found, frozenset(), uses)
+        return Anatomy(roles, found, found, Layers(), uses)
     model, shallow = _traced(build, scales.base, example)
     few, many = set(_named(model)), set(roles)
     if few == many:
@@ -157,14 +154,7 @@ def _with_depth(
             "no parameter comes or goes with the depth: build ignores it",
             hint="build(depth=...) must decide the number of layers, each with its own parameters",
         )
-    new = {template(n) for n in few ^ many}
-    repeated = frozenset(n for n in few | many if template(n) in new)
-    return Anatomy(roles, branches(shallow), found, repeated, uses)
-
-
-def template(name: str) -> str:
-    """A name with its layer's number left out: ``blocks.3.up.weight`` -> ``blocks.*.up.weight``."""
-    return ".".join("*" if part.isdigit() else part for part in name.split("."))
+    return Anatomy(roles, branches(shallow), found, layers(few, many), uses)
 
 
 def _traced(

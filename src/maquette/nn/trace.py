@@ -13,7 +13,7 @@ It needs no values, so the pass costs nothing on the meta device.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, final
 
 from torch import Tensor, nn
@@ -33,6 +33,11 @@ CONTRACTIONS: dict[str, tuple[tuple[int, int], ...]] = {
     "linear": ((0, -1), (1, 1)),
 }
 CONVOLUTIONS = {"convolution", "_convolution", "convolution_overrideable", "mkldnn_convolution"}
+# Shaped like an activation, but holding nothing of it.
+CONSTANTS = {
+    "zeros_like", "ones_like", "full_like", "empty_like", "rand_like", "randn_like", "new_zeros",
+    "new_ones", "new_full", "new_empty", "new_empty_strided",
+}  # fmt: skip
 GATHERS = {"embedding", "_embedding_bag", "index", "index_select", "gather"}
 
 
@@ -66,6 +71,7 @@ class Node:
     unknown_factor: bool = False  # multiplied by a tensor whose value is not known
     factors: tuple[float, ...] = ()  # of each parent, where they differ
     view: bool = False
+    floating: bool = True  # indices and masks are not
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +154,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _activate(self, tensor: Tensor, node: Node) -> None:
         self._keep(tensor)
-        self.trace.nodes.append(node)
+        self.trace.nodes.append(replace(node, floating=tensor.is_floating_point()))
         index = len(self.trace.nodes) - 1
         key: int | None = id(tensor)
         while key is not None:  # an operation in place on a view changes what it looks into
@@ -164,6 +170,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         outputs: list[Tensor],
     ) -> None:
         op = func.overloadpacket.__name__
+        if op in CONSTANTS:
+            return
         view = bool(func.is_view) or op == "_unsafe_view"
         if view and inputs:
             for out in outputs:
