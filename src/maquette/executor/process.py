@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import selectors
-import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -15,8 +13,9 @@ from dataclasses import dataclass, replace
 from typing import Any, final
 
 from maquette.errors import ExecutorError
-from maquette.executor import server
+from maquette.executor.exits import judge_exit
 from maquette.executor.function import describe
+from maquette.executor.link import ServerLink, kill_group
 from maquette.executor.protocol import Function, OnReport, Outcome, Task
 from maquette.executor.wire import (
     Message,
@@ -36,7 +35,6 @@ _THREADS = (
     "NUMEXPR_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
-_OUTPUT_KEPT = 4000
 
 
 @final
@@ -108,9 +106,13 @@ class ProcessExecutor:
         self._jobs: dict[int, _Job] = {}
         self._next = 0
         self._outcomes: list[Outcome] = []
-        self._output = b""
         self._closed = False
-        self._open()
+        self._selector = selectors.DefaultSelector()
+        try:
+            self._open()
+        except BaseException:
+            self._selector.close()
+            raise
 
     @property
     def slots(self) -> int:
@@ -126,12 +128,12 @@ class ProcessExecutor:
             If there is no free slot, the job runs already, or no server can be started.
         """
         self._check(task)
-        if self._control.closed:
+        if self._server.wire.closed:
             self._open()
         ours, theirs = socket.socketpair()
         number, self._next = self._next, self._next + 1
         job = _Job(task, Wire(ours), time.monotonic())
-        sent = self._control.send(
+        sent = self._server.wire.send(
             {
                 "type": "start",
                 "id": number,
@@ -145,7 +147,7 @@ class ProcessExecutor:
         )
         theirs.close()
         message: Message = {"task": task_to_json(task)}
-        if self._fresh:
+        if self._server.fresh:
             message["function"] = self._reference
         # Registered before anything can fail, so that a dead server ends this job like others.
         self._jobs[number] = job
@@ -173,139 +175,72 @@ class ProcessExecutor:
         for number, running in self._jobs.items():
             if running.task.job == job and not running.cancelled:
                 running.cancelled = True
-                self._control.send({"type": "end", "id": number, "grace": self._grace})
+                self._server.wire.send({"type": "end", "id": number, "grace": self._grace})
 
     def close(self) -> None:
         """Cancel what runs and end the server; nothing is left running."""
         if self._closed:
             return
         for number in self._jobs:
-            self._control.send({"type": "end", "id": number, "grace": self._grace})
+            self._server.wire.send({"type": "end", "id": number, "grace": self._grace})
         deadline = time.monotonic() + self._grace + 1.0
-        while self._jobs and not self._control.closed and time.monotonic() < deadline:
+        while self._jobs and not self._server.wire.closed and time.monotonic() < deadline:
             for key, _ in self._selector.select(0.1):
                 if not self._react(key.data, None):
                     break
         self._closed = True
         self._outcomes.clear()
-        self._release()
+        for job in self._jobs.values():
+            job.wire.close()
+        # The server kills what is left of its children when it sees the end of its channel.
+        if not self._server.end(5.0):
+            self._kill_jobs()
+            self._server.kill()
+        self._jobs.clear()
+        self._selector.close()
 
     # --- the server ------------------------------------------------------------------------
 
     def _open(self) -> None:
         """Start the server and wait until it has imported the function."""
-        ours, theirs = socket.socketpair()
-        try:
-            self._server = subprocess.Popen(  # noqa: S603 - our own interpreter
-                server.command("server", theirs.fileno(), self._path),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env=self._environment,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,
-                bufsize=0,
-            )
-        except OSError as error:
-            ours.close()
-            raise ExecutorError(f"no server process could be started: {error}") from error
-        finally:
-            theirs.close()
-        self._control = Wire(ours)
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(self._control, selectors.EVENT_READ, "control")
-        self._selector.register(self._pipe(), selectors.EVENT_READ, "output")
-        self._control.send({"argv": sys.argv, "fresh": self._fresh, "function": self._reference})
-        try:
-            self._await_ready()
-        except BaseException:
-            self._closed = True
-            _kill(self._server.pid)  # it may hang in an import
-            self._release()
-            raise
-
-    def _await_ready(self) -> None:
-        while True:
-            for key, _ in self._selector.select():
-                if key.data == "output":
-                    self._take_output()
-                    continue
-                for message in self._control.receive():
-                    if message["type"] == "ready":
-                        # The server may have found that its function's module cannot be forked.
-                        self._fresh = message["fresh"]
-                        return
-                    raise ExecutorError(
-                        [f"the function cannot be loaded: {p}" for p in message["problems"]],
-                        hint=message["hint"],
-                    )
-                if self._control.closed:
-                    code = self._server.wait()
-                    self._take_output()
-                    said = self._output.decode(errors="replace").strip()
-                    raise ExecutorError(
-                        f"the server process ended ({_code(code)}) while it imported the "
-                        f"function's module. It said: {said or 'nothing'}"
-                    )
-
-    def _release(self) -> None:
-        """Close every channel; the server kills its children and ends when it sees that."""
-        for job in self._jobs.values():
-            job.wire.close()
-        self._control.close()
-        try:
-            self._server.wait(5.0)
-        except subprocess.TimeoutExpired:
-            self._kill_all()
-            self._server.wait()
-        self._jobs.clear()
-        self._selector.close()
-        self._pipe().close()
+        self._server = ServerLink(self._path, self._environment, self._reference, self._fresh)
+        self._selector.register(self._server.wire, selectors.EVENT_READ, "server")
+        self._selector.register(self._server.output, selectors.EVENT_READ, "output")
 
     def _lose_server(self) -> None:
         """The server died: so do its children, for nobody would keep their output or time."""
-        self._kill_all()
-        code = self._server.wait()
-        text = f"the server that watched this job ended ({_code(code)})"
+        self._forget(self._server.wire)
+        self._forget(self._server.output)
+        self._kill_jobs()
+        text = f"the server that watched this job ended ({self._server.kill()})"
         for number in list(self._jobs):
             self._finish(number, Outcome(-1, State.CRASHED, message=text))
-        self._selector.close()
-        self._pipe().close()
-        self._control.close()
-        # What comes next opens another; until then there is nothing to wait for.
-        self._selector = selectors.DefaultSelector()
 
-    def _kill_all(self) -> None:
+    def _kill_jobs(self) -> None:
         for job in self._jobs.values():
             if job.pid is not None:
-                _kill(job.pid)
-        _kill(self._server.pid)
+                kill_group(job.pid)
 
-    def _pipe(self) -> Any:
-        return self._server.stdout
+    def _forget(self, channel: Any) -> None:
+        with contextlib.suppress(KeyError, ValueError):
+            self._selector.unregister(channel)
 
     # --- messages --------------------------------------------------------------------------
 
     def _react(self, source: str | int, on_report: OnReport | None) -> bool:
         """Take what one channel has to say; False if the server is gone and its channels too."""
         if source == "output":
-            self._take_output()
-        elif source == "control":
-            for message in self._control.receive():
+            if not self._server.take_output():
+                self._forget(self._server.output)
+        elif source == "server":
+            for message in self._server.wire.receive():
                 self._hear_server(message, on_report)
-            if self._control.closed:
+            if self._server.wire.closed:
                 self._lose_server()
                 return False
         elif isinstance(source, int) and source in self._jobs:
             self._hear_job(self._jobs[source], on_report)
         return True
-
-    def _take_output(self) -> None:
-        data = os.read(self._pipe().fileno(), 1 << 16)
-        self._output = (self._output + data)[-_OUTPUT_KEPT:]
-        if not data:
-            with contextlib.suppress(KeyError):
-                self._selector.unregister(self._pipe())
 
     def _hear_job(self, job: _Job, on_report: OnReport | None) -> None:
         for message in job.wire.receive(wait=False):
@@ -316,8 +251,7 @@ class ProcessExecutor:
                 decision = on_report(job.task.job, report_from_json(message["report"]))
                 job.wire.send({"decision": decision_to_json(decision)})
         if job.wire.closed:
-            with contextlib.suppress(KeyError):
-                self._selector.unregister(job.wire)
+            self._forget(job.wire)
 
     def _hear_server(self, message: Message, on_report: OnReport | None) -> None:
         job = self._jobs.get(message["id"])
@@ -328,12 +262,11 @@ class ProcessExecutor:
             return
         while not job.wire.closed and _readable(job.wire):  # what the job said before it ended
             self._hear_job(job, on_report)
-        self._finish(message["id"], _judge(job, message))
+        self._finish(message["id"], judge_exit(job.task, job.outcome, job.cancelled, message))
 
     def _finish(self, number: int, outcome: Outcome) -> None:
         job = self._jobs.pop(number)
-        with contextlib.suppress(KeyError, ValueError):
-            self._selector.unregister(job.wire)
+        self._forget(job.wire)
         job.wire.close()
         if not job.forgotten:
             self._outcomes.append(replace(outcome, job=job.task.job))
@@ -357,50 +290,7 @@ class ProcessExecutor:
         for number, job in self._jobs.items():
             if job.end_at is not None and time.monotonic() >= job.end_at:
                 job.end_at = None
-                self._control.send({"type": "end", "id": number, "grace": 0.0})
-
-
-def _judge(job: _Job, exit_: Message) -> Outcome:
-    """Return how a job ended, from its own words and from its process."""
-    number, seconds = job.task.job, float(exit_.get("seconds", 0.0))
-    given = job.outcome
-    late = job.task.timeout is not None and exit_.get("why") == "timeout"
-    if given is not None and not (late and given.seconds > (job.task.timeout or 0.0)):
-        return given
-    if job.cancelled:
-        return Outcome(number, State.INTERRUPTED, seconds=seconds, message="cancelled")
-    if "refused" in exit_:
-        return Outcome(number, State.CRASHED, message=exit_["refused"])
-    tail = f"\n{exit_['tail']}" if exit_["tail"] else ""
-    if late:
-        text = f"took longer than {job.task.timeout:g} s{tail}"
-        return Outcome(number, State.TIMEOUT, seconds=seconds, message=text)
-    code = exit_["code"]
-    if exit_["oom"]:
-        text = f"killed by the kernel: this memory cgroup ran out of memory{tail}"
-        return Outcome(number, State.OOM, seconds=seconds, message=text)
-    if code == -signal.SIGKILL:
-        text = f"killed by the system (SIGKILL); most likely out of memory{tail}"
-    elif code < 0:
-        text = f"killed by {_code(code)}{tail}"
-    else:
-        text = f"the process ended by itself ({_code(code)}) before the function returned{tail}"
-    return Outcome(number, State.CRASHED, seconds=seconds, message=text)
-
-
-def _kill(group: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, signal.SIGKILL)
-
-
-def _code(code: int) -> str:
-    """Return an exit code in words."""
-    if code >= 0:
-        return f"exit code {code}"
-    try:
-        return signal.Signals(-code).name
-    except ValueError:
-        return f"signal {-code}"
+                self._server.wire.send({"type": "end", "id": number, "grace": 0.0})
 
 
 def _readable(wire: Wire) -> bool:
