@@ -110,7 +110,7 @@ def _cells(embed: Embedding, scale: Array, loss: Array) -> Cells:
     median = np.array([np.median(loss[index == c]) for c in range(len(distinct))])
     features = _features(embed, distinct)
     weight = count / (count + 1.0)
-    ridge = np.diag([0.0] + [0.1] * (features.shape[1] - 1))
+    ridge = np.diag([0.0] + [0.01] * (features.shape[1] - 1))
     gram = features.T @ (features * weight[:, None]) + ridge
     line = np.linalg.solve(gram, features.T @ (weight * median))
     floor = (count * median + LINE_WEIGHT * (features @ line)) / (count + LINE_WEIGHT)

@@ -6,9 +6,9 @@ logarithmically, in units of the spread below:
     g(y) = y                              for y <= m,
     g(y) = m + s log(1 + (y - m) / s)     for y > m,
 
-with m the median and s the distance from the median down to the 5 % quantile. So one run at a
-thousand times the usual loss moves the model little, order is kept, and where the optimum lies
-losses are in their own unit. Then mean 0 and standard deviation 1.
+with m the median and s the distance from the median down to the 5 % quantile, and never above
+m + 5 s. So one run at a thousand times the usual loss moves the model little, order is kept, and
+where the optimum lies losses are in their own unit. Then mean 0 and standard deviation 1.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+
+# Spreads above the median at which the scale ends: 147 spreads of the loss itself.
+TOP = 5.0
 
 
 @final
@@ -37,12 +40,11 @@ class Warp:
         return (_draw_in(y, self.m, self.s) - self.mean) / self.sd
 
     def back(self, z: Array) -> Array:
-        """Map standard units to losses, same shape; the inverse of `forward`."""
+        """Map standard units to losses, same shape; undoes `forward` below the top."""
         g = self.mean + self.sd * np.asarray(z, dtype=float)
         if self.s <= 0:
             return g
-        # What no loss can reach in practice would overflow: e^40 spreads above the median.
-        above = np.clip((g - self.m) / self.s, 0.0, 40.0)
+        above = np.clip((g - self.m) / self.s, 0.0, TOP)
         return np.where(g > self.m, self.m + self.s * np.expm1(above), g)
 
     def slope(self, z: Array) -> Array:
@@ -50,7 +52,7 @@ class Warp:
         g = self.mean + self.sd * np.asarray(z, dtype=float)
         if self.s <= 0:
             return np.full_like(g, self.sd)
-        return self.sd * np.exp(np.clip((g - self.m) / self.s, 0.0, 40.0))
+        return self.sd * np.exp(np.clip((g - self.m) / self.s, 0.0, TOP))
 
 
 def learn(y: Array) -> Warp:
@@ -70,4 +72,5 @@ def learn(y: Array) -> Warp:
 def _draw_in(y: Array, m: float, s: float) -> Array:
     if s <= 0:
         return np.asarray(y, dtype=float)
-    return np.where(y > m, m + s * np.log1p(np.maximum(y - m, 0.0) / s), y)
+    above = np.minimum(np.log1p(np.maximum(y - m, 0.0) / s), TOP)
+    return np.where(y > m, m + s * above, y)
