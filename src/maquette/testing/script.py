@@ -9,7 +9,6 @@ from typing import Any, final
 from maquette.events import Body, Ended, Event, Proposed, Reported, Started
 from maquette.fidelity import Fidelity
 from maquette.history import History, Problem
-from maquette.rng import generator
 from maquette.search.protocol import Searcher
 from maquette.trial import Job, State, Suggestion
 
@@ -132,6 +131,5 @@ def search(
 def ask(
     history: History, searcher: Searcher, at: Fidelity | None = None, n: int = 1
 ) -> Sequence[Suggestion]:
-    """Ask a searcher as a study does: the generator depends on the seed and the last event."""
-    rng = generator(history.problem.seed, history.last)
-    return searcher.suggest(history, at or Fidelity(), n, rng)
+    """Ask a searcher as a study does."""
+    return searcher.suggest(history, at or Fidelity(), n, history.rng())
