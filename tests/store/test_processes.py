@@ -51,6 +51,18 @@ def test_four_processes_number_without_gaps(url: str) -> None:
     assert times == sorted(times)
 
 
+def test_processes_that_create_one_store_at_once(url: str) -> None:
+    others = [start(programs.tell, url, 2) for _ in range(5)]
+    for _, pipe in others:
+        assert wait(pipe) == "ready"
+        pipe.send("go")
+    assert [wait(pipe) for _, pipe in others] == ["done"] * 5
+    store = open_store(url)
+    assert [study.name for study in store.studies()] == ["shared"]
+    assert numbers(store.read(store.find("shared").id)) == list(range(1, 21))
+    store.close()
+
+
 def test_four_proposers_take_turns(url: str) -> None:
     seen = _race(url, programs.propose, 4, 10)
     assert numbers(seen) == list(range(1, 81))

@@ -13,8 +13,8 @@ import contextlib
 import math
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, final
 
 from maquette.errors import StoreError
 from maquette.events import (
@@ -191,6 +191,26 @@ def check_atomic(store: Store) -> None:
     expect((more.number, more.body.trial, more.body.job) == (3, 1, 1), "a number was used up")
 
 
+@final
+class _Interrupted(list[Body]):
+    """Bodies of which only the first comes before Ctrl-C."""
+
+    def __iter__(self) -> Iterator[Body]:
+        yield self[0]
+        raise KeyboardInterrupt
+
+
+def check_interrupted(store: Store) -> None:
+    """An interrupt in the middle of a transaction leaves no trace and no lock."""
+    study = store.create("a", {}).id
+    with contextlib.suppress(KeyboardInterrupt):
+        store.append(study, _Interrupted(told()))
+        raise AssertionError("the interrupt was swallowed")
+    expect(store.read(study) == [], "half a transaction was written")
+    store.append(study, told())
+    expect(numbers(store.read(study)) == [1, 2], "the store is not usable after an interrupt")
+
+
 def check_copies(store: Store) -> None:
     """Events do not change when the caller's objects do."""
     study = store.create("a", {}).id
@@ -242,6 +262,7 @@ STORE_CHECKS: tuple[Callable[[Store], None], ...] = (
     check_numbering,
     check_incremental,
     check_atomic,
+    check_interrupted,
     check_copies,
     check_proposer,
     check_proposer_expiry,
