@@ -1,6 +1,6 @@
 """Score the drift model on synthetic tables: regret, coverage, honesty of the verdict.
 
-    python benchmarks/steplaw/synthetic.py --repeats 10 --out FILE.csv
+python benchmarks/steplaw/synthetic.py --repeats 10 --out FILE.csv
 """
 
 from __future__ import annotations

@@ -85,7 +85,9 @@ def world(kind: str, rng: np.random.Generator, p: int = 2, a: int = 2, raw: floa
     def floor(s: np.ndarray) -> np.ndarray:
         terms = (amp * np.exp(-alpha * s)).sum(1)
         if kind == "floor":
-            return e + amp.sum() * (terms / amp.sum()) ** power * (1 + 0.01 * wave * np.sin(2 * s.sum(1)))
+            return e + amp.sum() * (terms / amp.sum()) ** power * (
+                1 + 0.01 * wave * np.sin(2 * s.sum(1))
+            )
         return e + terms
 
     def loss(x: np.ndarray, s: np.ndarray) -> np.ndarray:
@@ -146,7 +148,11 @@ def _physics(
         noisy = c[1] * np.exp((lr - 0.7 * b) * 0.8)
         sharp = c[2] * np.exp(1.4 * lr - 0.1 * d) + c[2] * np.exp(0.8 * b - 0.8 * d)
         rest = 0.5 * (kap[2:] * (x[:, 2:] - centre[2:]) ** 2).sum(1)
-        return e + (amp * np.exp(-alpha * s)).sum(1) + np.minimum(2.0 * (slow + noisy + sharp + rest), 8.0)
+        return (
+            e
+            + (amp * np.exp(-alpha * s)).sum(1)
+            + np.minimum(2.0 * (slow + noisy + sharp + rest), 8.0)
+        )
 
     return World("physics", p, a, loss, centre, drift, edge, noise)
 
@@ -157,7 +163,9 @@ def grid(w: World, scales: np.ndarray, points: int, rng: np.random.Generator) ->
     for s in scales:
         best = w.best(s)[0]
         axes = [
-            best[j] + 0.35 * (np.arange(points) - points // 2 + rng.integers(-1, 2)) + 0.2 * rng.uniform(-1, 1)
+            best[j]
+            + 0.35 * (np.arange(points) - points // 2 + rng.integers(-1, 2))
+            + 0.2 * rng.uniform(-1, 1)
             for j in range(w.p)
         ]
         mesh = np.stack([m.ravel() for m in np.meshgrid(*axes)], 1)
@@ -166,7 +174,9 @@ def grid(w: World, scales: np.ndarray, points: int, rng: np.random.Generator) ->
     return np.concatenate(xs), np.concatenate(ss)
 
 
-def scattered(w: World, scales: np.ndarray, runs: int, rng: np.random.Generator, width: float = 4.0) -> tuple:
+def scattered(
+    w: World, scales: np.ndarray, runs: int, rng: np.random.Generator, width: float = 4.0
+) -> tuple:
     """Random settings in one box for all scales, as random search on proxies gives."""
     s = scales[rng.integers(0, len(scales), runs)]
     middle = np.mean([w.best(v)[0] for v in scales], 0) + 0.4 * rng.standard_normal(w.p)
@@ -183,7 +193,9 @@ def halved(w: World, scales: np.ndarray, runs: int, rng: np.random.Generator) ->
     return np.concatenate([x, more]), np.concatenate([s, s[rank]])
 
 
-def lattice(a: int, sizes: tuple[int, ...] = (3, 2, 2), steps: tuple[float, ...] = (0.69, 0.69, 0.69)) -> np.ndarray:
+def lattice(
+    a: int, sizes: tuple[int, ...] = (3, 2, 2), steps: tuple[float, ...] = (0.69, 0.69, 0.69)
+) -> np.ndarray:
     """Scales on a lattice: factor-of-two steps by default."""
     axes = [np.arange(sizes[i]) * steps[i] for i in range(a)]
     return np.stack([m.ravel() for m in np.meshgrid(*axes)], 1)

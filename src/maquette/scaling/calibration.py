@@ -56,11 +56,11 @@ def calibrate(problem: Problem, mode: Mode, s: Array, cell: Index) -> Calibratio
     held = np.asarray(order[-(len(order) // 3) :])
     kept = np.flatnonzero(~np.isin(cell, cell[held]))
     start = without_cells(problem, mode.theta)
-    small = find_mode(problem.take(kept), start, mode.sigma, steps=20, warm=True)
+    small = find_mode(problem.take(kept), start, mode.scatter, steps=20, warm=True)
     rows = problem.rows.take(held)
     far = Rows(rows.x, rows.s, rows.g, np.zeros_like(rows.e))
-    a = _moments(problem, mode, rows)
-    b = _moments(problem, small, far)
+    a = moments(problem, mode, rows)
+    b = moments(problem, small, far)
     x2 = (a[0] - b[0]) ** 2 / (a[1] + b[1] + small.shift_sd**2)
     f2 = (a[2] - b[2]) ** 2 / (a[3] + b[3] + small.level_sd**2)
     miss = (float(x2.mean()) if x2.size else 1.0, float(f2.mean()))
@@ -75,7 +75,7 @@ def calibrate(problem: Problem, mode: Mode, s: Array, cell: Index) -> Calibratio
     )
 
 
-def _moments(problem: Problem, mode: Mode, rows: Rows) -> tuple[Array, Array, Array, Array]:
+def moments(problem: Problem, mode: Mode, rows: Rows) -> tuple[Array, Array, Array, Array]:
     """Mean and variance of the optimum (n, p) and of the log floor (n,) at some rows."""
     lay = problem.layout
     parts = lay.split(mode.theta)

@@ -18,7 +18,7 @@ from maquette.scaling.runs import Runs, read_table
 from maquette.scaling.selection import weigh, without_cells
 from maquette.scaling.target import Draws
 
-TAUS = (0.01, 0.02, 0.05, 0.15, 0.5)  # how far from the floor rows still count: candidates
+TAUS = (0.02, 0.05, 0.15, 0.5)  # how far from the floor rows still count: candidates
 ROWS_FOR_EFFECTS = 3  # a scale with fewer rows cannot show an effect of its own
 MOST_EFFECTS = 40
 DRAWS = 1000
@@ -59,7 +59,7 @@ def fit(
         ``{setting: (low, high)}`` that a recipe must respect.
     prior_drift
         ``{setting: {axis: (mean, sd)}}`` of drift exponents, where theory or a law says more
-        than the default (0, 0.45).
+        than the default (0, 0.55).
 
     Raises
     ------

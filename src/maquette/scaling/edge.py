@@ -83,4 +83,5 @@ def fit_edge(u: Array, s: Array, diverged: Array) -> Edge | None:
     rate = bad / len(diverged)
     null = bad * math.log(rate) + (len(diverged) - bad) * math.log1p(-min(rate, 1 - 1e-9))
     skill = 1.0 - like / null if null < 0 else 0.0
-    return Edge(b, np.linalg.inv(hessian), int(bad), int(len(diverged) - bad), skill)
+    covariance = np.asarray(np.linalg.inv(hessian), dtype=np.float64)
+    return Edge(b, covariance, int(bad), int(len(diverged) - bad), skill)

@@ -14,6 +14,12 @@ from maquette.errors import ScaleError, nearest
 from maquette.scaling.calibration import Calibration
 from maquette.scaling.coordinates import Array, Setting
 from maquette.scaling.edge import Edge
+from maquette.scaling.findings import (
+    edge_findings,
+    posterior_findings,
+    scale_findings,
+    table_findings,
+)
 from maquette.scaling.posterior import Mode, Problem
 from maquette.scaling.recipe import Estimate, Recipe, least_regret
 from maquette.scaling.runs import Runs
@@ -118,7 +124,7 @@ class DriftModel:
 
     def noise(self) -> dict[str, float | None]:
         """Return relative standard deviations: of repeats (``seed``), of rows about the model."""
-        return {"seed": self.runs.seed_sd, "residual": self.mode.sigma}
+        return {"seed": self.runs.seed_sd, "residual": self.mode.scatter.sigma}
 
     def edge_at(self, config: Mapping[str, Any], **at: float) -> float | None:
         """Return the probability that a run diverges, or None where no run diverged."""
@@ -131,7 +137,14 @@ class DriftModel:
 
     def findings(self, **at: float) -> tuple[Finding, ...]:
         """Return what lowers trust in a recipe for a target."""
-        return ()
+        place = self._place(at)
+        problem, mode = self.problem, self.mode
+        return (
+            *scale_findings(self.runs, place),
+            *table_findings(self.runs, self.edge, self.errors),
+            *edge_findings(self.runs, problem, mode),
+            *posterior_findings(self.runs, problem, mode, self.calibration, place),
+        )
 
     def _place(self, at: Mapping[str, float]) -> dict[str, float]:
         names = [a.name for a in self.runs.axes]
@@ -222,9 +235,8 @@ class DriftModel:
         for choice, level in zip(self.runs.choices, levels, strict=True):
             value = config.get(choice.name, choice.levels[level])
             if value not in choice.levels:
-                raise ScaleError(
-                    f"{choice.name} was never {value!r}.{nearest(str(value), map(str, choice.levels))}"
-                )
+                known = nearest(str(value), map(str, choice.levels))
+                raise ScaleError(f"{choice.name} was never {value!r}.{known}")
             given.append(choice.levels.index(value))
         if tuple(given) != levels:
             target = self._target(place, tuple(given))
@@ -237,7 +249,7 @@ class DriftModel:
     def _loss(self, target: Target, x: Array) -> Estimate:
         t = target.log_floor + target.excess(x)
         rng = np.random.default_rng([self.draws.seed, 3])
-        noisy = t + self.mode.sigma * rng.standard_normal(t.size)
+        noisy = t + self.mode.scatter.sigma * rng.standard_normal(t.size)
         low, high = self.runs.to_loss(np.percentile(noisy, [LOW, HIGH]))
         return Estimate(float(self.runs.to_loss(float(np.mean(t)))), float(low), float(high))
 

@@ -12,6 +12,7 @@ Lange, Little and Taylor (1989), JASA 84, appendix B (information of the t distr
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import final
 
@@ -24,6 +25,7 @@ from maquette.scaling.mean import Layout, Rows, mean, mean_jacobian
 LEVEL_PRIOR = (2.0, 3e-3)  # effects of single scales on the floor: prior rows, and sd
 SHIFT_PRIOR = (2.0, 0.03)  # and on the optimum, in e-folds
 FAR = 1e-3  # rows with less weight than this do not change the weights of draws
+FIRST = noise.Scatter(0.05, 0.15)
 KEPT = 0.2  # effective share of the draws that tempered importance weights must leave
 
 
@@ -60,32 +62,36 @@ class Mode:
     ----------
     theta, covariance
         Mode (P,) and Laplace covariance (P, P).
-    sigma
-        Residual sd of a single run near the optimum, in log loss.
+    scatter
+        Noise of a single run near the floor, in log loss, and misfit of the valley.
     level_sd, shift_sd
         Spread of the effects of single scales on the floor, and on the optimum (p,).
     prior_sd
         Spreads of the prior with those put in (P,).
     weights
-        Weight of each row exp(-excess / tau) (n,); ``variance`` its variance factor.
+        Weight of each row exp(-excess / tau) (n,); ``squared`` the square of its scale.
     residual, excess
         Residual and fitted excess of each row (n,).
     """
 
     theta: Array
     covariance: Array
-    sigma: float
+    scatter: noise.Scatter
     level_sd: float
     shift_sd: Array
     prior_sd: Array
     weights: Array
-    variance: Array
+    squared: Array
     residual: Array
     excess: Array
 
 
 def find_mode(
-    problem: Problem, start: Array, sigma: float = 0.05, steps: int = 60, warm: bool = False
+    problem: Problem,
+    start: Array,
+    scatter: noise.Scatter = FIRST,
+    steps: int = 60,
+    warm: bool = False,
 ) -> Mode:
     """Climb to the mode from a start (P,) with a first guess of the noise.
 
@@ -93,53 +99,66 @@ def find_mode(
     """
     lay, theta, lam = problem.layout, start.copy(), 1e-3
     level_sd, shift_sd = LEVEL_PRIOR[1], np.full(lay.p, SHIFT_PRIOR[1])
-    first = problem.tau if warm else max(1.0, problem.tau)
-    anneal = np.geomspace(first, problem.tau, 8)
+    anneal = np.geomspace(problem.tau if warm else max(1.0, problem.tau), problem.tau, 8)
     for step in range(steps):
-        tau = float(anneal[min(step, 7)])
         sd = _spreads(problem, level_sd, shift_sd)
         value, v, jac = mean_jacobian(lay, theta, problem.rows)
         residual = problem.t - value
-        variance = noise.repeat_variance(problem.repeats, problem.seed_sd, sigma)
-        local = noise.locality(residual, v, sigma, tau)
-        w = local * noise.student(residual, sigma, variance) / (variance * sigma**2)
+        factor = noise.repeat_factor(problem.repeats, problem.seed_sd, scatter.sigma)
+        s2 = scatter.squared(v, factor)
+        local = noise.locality(residual, v, s2, float(anneal[min(step, 7)]))
+        w = local * noise.student(residual, s2) / s2
         hessian = (jac.T * w) @ jac + np.diag(sd**-2.0)
         gradient = jac.T @ (w * residual) - (theta - problem.prior_mean) / sd**2
         covariance = _inverse(hessian)
-        cost = _cost(problem, theta, w, sd)
-        move = np.zeros_like(theta)
-        for _ in range(8):
-            move = np.linalg.solve(hessian + lam * np.diag(np.diag(hessian)), gradient)
-            if _cost(problem, theta + move, w, sd) <= cost:
-                lam = max(lam / 5.0, 1e-9)
-                break
-            lam, move = lam * 8.0, np.zeros_like(theta)
+        move, lam = _step(problem, theta, (w, sd, hessian, gradient), lam)
         # EM: the expected squares add the posterior's variance to the squares at the mode.
         spread = ((jac @ covariance) * jac).sum(1)
-        old = sigma
-        squares = float(np.sum(w * sigma**2 * (residual**2 + spread)))
-        sigma = noise.pooled(squares, float(local.sum()), noise.SIGMA_PRIOR)
+        old = scatter
+        scatter = noise.renew(scatter, residual**2 + spread, v, factor, local)
         theta = theta + move
         level_sd, shift_sd = _effects(problem.layout, theta, covariance)
         small = float(np.max(np.abs(move) / np.sqrt(np.diag(covariance)), initial=0.0))
-        if step > 10 and small < 1e-3 and abs(np.log(sigma / old)) < 1e-3:
+        if step > 10 and small < 1e-3 and _settled(old, scatter):
             break
-    # The information of a Student-t row is (nu + 1) / (nu + 3) / sigma^2, less than its weight.
-    info = local * (noise.NU + 1.0) / (noise.NU + 3.0) / (variance * sigma**2)
+    value, v, jac = mean_jacobian(lay, theta, problem.rows)
+    factor = noise.repeat_factor(problem.repeats, problem.seed_sd, scatter.sigma)
+    s2 = scatter.squared(v, factor)
+    residual = problem.t - value
+    local = noise.locality(residual, v, s2, problem.tau)
+    # The information of a Student-t row is (nu + 1) / (nu + 3) / s^2, less than its weight.
+    info = local * (noise.NU + 1.0) / (noise.NU + 3.0) / s2
     sd = _spreads(problem, level_sd, shift_sd)
-    _, v, jac = mean_jacobian(lay, theta, problem.rows)
     return Mode(
         theta=theta,
         covariance=_inverse((jac.T * info) @ jac + np.diag(sd**-2.0)),
-        sigma=sigma,
+        scatter=scatter,
         level_sd=level_sd,
         shift_sd=shift_sd,
         prior_sd=sd,
         weights=local,
-        variance=variance,
-        residual=problem.t - mean(lay.split(theta), problem.rows),
+        squared=s2,
+        residual=residual,
         excess=v,
     )
+
+
+def _step(
+    problem: Problem, theta: Array, system: tuple[Array, Array, Array, Array], lam: float
+) -> tuple[Array, float]:
+    """One Levenberg-Marquardt step that does not raise the cost, and the next damping."""
+    w, sd, hessian, gradient = system
+    cost = _cost(problem, theta, w, sd)
+    for _ in range(8):
+        move = np.linalg.solve(hessian + lam * np.diag(np.diag(hessian)), gradient)
+        if _cost(problem, theta + move, w, sd) <= cost:
+            return np.asarray(move), max(lam / 5.0, 1e-9)
+        lam *= 8.0
+    return np.zeros_like(theta), lam
+
+
+def _settled(old: noise.Scatter, new: noise.Scatter) -> bool:
+    return max(abs(math.log(new.sigma / old.sigma)), abs(math.log(new.eta / old.eta))) < 0.15
 
 
 def _spreads(problem: Problem, level_sd: float, shift_sd: Array) -> Array:
@@ -177,7 +196,7 @@ def log_posterior(problem: Problem, mode: Mode, theta: Array) -> Array:
     """Tempered log posterior of draws (S, P), up to a constant, shape (S,)."""
     near = np.flatnonzero(mode.weights > FAR)
     r = problem.t[near] - mean(problem.layout.split(theta), problem.rows.take(near))
-    z2 = r**2 / (mode.sigma**2 * mode.variance[near])
+    z2 = r**2 / mode.squared[near]
     like = -0.5 * (noise.NU + 1.0) * np.log1p(z2 / noise.NU) @ mode.weights[near]
     return np.asarray(like - 0.5 * (((theta - problem.prior_mean) / mode.prior_sd) ** 2).sum(-1))
 

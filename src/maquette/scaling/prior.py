@@ -3,8 +3,9 @@
 The literature enters through sizes alone: how large drift exponents, scaling exponents,
 curvatures and asymmetries usually are. Published laws for the optimum disagree in sign from
 column to column (learning rate against parameters -0.71, -0.36, -0.23, against tokens 0.31,
--0.32; batch against tokens 0.57, 0.47, 0.38, 0.33; one over width under standard
-parametrization), so drift is centred at none with their root mean square as its spread.
+-0.32; batch against tokens 0.57, 0.47, 0.38, against parameters 0.70; learning rate one over
+width under standard parametrization), so drift is centred at none with their root mean square,
+0.55, as its spread.
 
 References
 ----------
@@ -40,8 +41,9 @@ class Sizes:
     kappa_drift
         Spread of the exponent of the curvature in an axis.
     k, k_sd
-        Asymmetry of settings in log coordinates (steeper above: what is smooth at zero is
-        flat towards minus infinity in log x); centred at 0 for linear ones.
+        Asymmetry of settings in log coordinates: far above the optimum the excess grows like
+        the setting itself (k = 1) to its square (k = 2), far below it flattens; centred at 0
+        for linear ones.
     pair_sd, side_sd
         Coupling of two settings, and its difference between sides.
     log_h2, log_h2_sd
@@ -54,14 +56,14 @@ class Sizes:
         Spread of what a choice does to the floor (relative) and to the optimum.
     """
 
-    drift: float = 0.45
+    drift: float = 0.55
     log_kappa: float = math.log(0.03)
     log_kappa_sd: float = 1.5
     kappa_drift: float = 0.15
-    k: float = 0.4
-    k_sd: float = 0.5
-    pair_sd: float = 0.4
-    side_sd: float = 0.4
+    k: float = 1.0
+    k_sd: float = 0.7
+    pair_sd: float = 0.5
+    side_sd: float = 0.8
     log_h2: float = math.log(0.2)
     log_h2_sd: float = 1.2
     alpha: float = 0.3

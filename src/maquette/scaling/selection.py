@@ -17,7 +17,7 @@ from maquette.scaling.posterior import Mode, Problem, find_mode
 
 Index = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
-REGION = 0.02  # settings within about 2 % of the best are what a recipe chooses among
+REGION = 0.005  # settings within about half a percent are what a recipe chooses among
 FOLDS = 5
 ROWS_PER_GROUP = 5.0  # rows of one scale share its misfit: this many count as independent
 
@@ -52,15 +52,16 @@ def weigh(
     rows = problems[0].rows
     groups = folds(rows.s, cell)
     lowest = np.min([m.residual + m.excess for m in modes], axis=0)
-    region = max(REGION, float(np.quantile(np.maximum(lowest, 0.0), 0.2)))
-    near = np.exp(-np.maximum(lowest, 0.0) / region)
+    middle = modes[len(modes) // 2].scatter
+    region = max(REGION, middle.sigma / middle.eta)
+    near = 1.0 / (1.0 + (np.maximum(lowest, 0.0) / region) ** 2)
     error, null, total = np.zeros(len(problems)), 0.0, 0.0
     for group in groups:
         rest = np.setdiff1d(np.arange(len(cell)), group)
         if rest.size < 2:
             continue
         for i, (problem, mode) in enumerate(zip(problems, modes, strict=True)):
-            fitted = find_mode(problem.take(rest), mode.theta, mode.sigma, steps=6, warm=True)
+            fitted = find_mode(problem.take(rest), mode.theta, mode.scatter, steps=6, warm=True)
             held = problem.take(group)
             theta = without_cells(problem, fitted.theta)
             residual = held.t - mean(problem.layout.split(theta), held.rows)

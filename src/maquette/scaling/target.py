@@ -53,7 +53,9 @@ class Target:
         h = 1e-5
         kappa, u = self.log_kappa[:, None, :], (x - self.centre)[:, None]
         r = roots(u, kappa, self.k, self.h2)[:, 0]
-        dr = (roots(u + h, kappa, self.k, self.h2) - roots(u - h, kappa, self.k, self.h2))[:, 0] / (2 * h)
+        dr = (roots(u + h, kappa, self.k, self.h2) - roots(u - h, kappa, self.k, self.h2))[:, 0] / (
+            2 * h
+        )
         w = joined(r[:, None], self.m, self.t)[:, 0]
         # d w_i / d x_j = (M_ij + T_ij |r_j|' / 2) r'_j
         jac = (self.m + self.t * fold(r)[1][:, None, :]) * dr[:, None, :]
