@@ -172,6 +172,42 @@ def test_transformer_layers_of_torch():
     assert p["layers.layers.0.self_attn.in_proj_weight"].role == "hidden"
 
 
+def test_fused_kernels_of_inference_do_not_hide_a_real_forward_pass():
+    class Reads(nn.Module):
+        def __init__(self, width):
+            super().__init__()
+            self.embed = nn.Embedding(9, width)
+            self.layer = nn.TransformerEncoderLayer(width, 2, 4 * width, batch_first=True)
+
+        def forward(self, index):
+            x = self.embed(index)
+            return self.layer(x) if x.sum().item() > -1e9 else x
+
+    with torch.no_grad():
+        assert roles(Reads)["layer.linear1.weight"] == "hidden"
+
+
+def test_a_matrix_in_a_foreign_operation_has_to_be_told():
+    @torch.library.custom_op("maquette_test::project", mutates_args=())
+    def project(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+        return x @ w.T
+
+    project.register_fake(lambda x, w: x @ w.T)
+
+    class Foreign(nn.Module):
+        def __init__(self, width):
+            super().__init__()
+            self.embed = nn.Embedding(9, width)
+            self.w = nn.Parameter(torch.randn(9, width))
+
+        def forward(self, index):
+            return project(self.embed(index), self.w)
+
+    with pytest.raises(PlanError, match=r"not PyTorch's own \(maquette_test::project\)"):
+        roles(Foreign)
+    assert plan(Foreign, BASE, TARGET, roles={"w": "readout"})["w"].lr == 1 / 2
+
+
 def test_a_forward_pass_that_reads_values_runs_for_real():
     class Reads(nn.Module):
         def __init__(self, width):

@@ -57,10 +57,10 @@ def _trace(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -
     )
     inputs = [x for x in tree_flatten((args, kwargs))[0] if isinstance(x, Tensor)]
     was_training = model.training
-    model.eval()  # dropout is no part of the parametrization
+    model.eval()  # dropout is no part of the parametrization; fused inference kernels need no_grad
     tracer = Tracer(model, inputs)
     try:
-        with same_random_state(), torch.no_grad(), torch.device(device), tracer:
+        with same_random_state(), torch.enable_grad(), torch.device(device), tracer:
             model(*args, **kwargs)
     finally:
         model.train(was_training)

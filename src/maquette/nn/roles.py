@@ -246,6 +246,8 @@ def _role(
             summed,
             f"sums over dimension {dims}, which is fixed; its output grows ({by})",
         )
+    if "::" in by and sum(d > 1 for d in shape) > 1:
+        return None, none, f"used by an operation that is not PyTorch's own ({by})"
     if len(grows) > 1:
         return None, none, f"two dimensions grow and none is summed over ({by})"
     if sum(d > 1 for d in shape) > 1:

@@ -31,6 +31,11 @@ CONTRACTIONS: dict[str, tuple[tuple[int, int], ...]] = {
     "mv": ((0, 1), (1, 0)),
     "dot": ((0, 0), (1, 0)),
     "linear": ((0, -1), (1, 1)),
+    "addmv": ((1, 1), (2, 0)),
+    "addbmm": ((1, 2), (2, 1)),
+    "_addmm_activation": ((1, 1), (2, 0)),
+    "_scaled_mm": ((0, 1), (1, 0)),
+    "_grouped_mm": ((0, -1), (1, -2)),
 }
 CONVOLUTIONS = {"convolution", "_convolution", "convolution_overrideable", "mkldnn_convolution"}
 # Shaped like an activation, but holding nothing of it.
@@ -170,6 +175,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         outputs: list[Tensor],
     ) -> None:
         op = func.overloadpacket.__name__
+        if func.namespace != "aten":
+            op = f"{func.namespace}::{op}"
         if op in CONSTANTS:
             return
         view = bool(func.is_view) or op == "_unsafe_view"
