@@ -1,0 +1,53 @@
+"""The code in the documentation runs as it stands."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from maquette.bench.live.char_transformer.model import build
+
+ROOT = Path(__file__).parents[2]
+
+
+def python_blocks(page):
+    return re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+
+
+def test_the_page_on_parametrization(capsys):
+    (block,) = python_blocks("docs/parametrization.md")
+    names = {"build": build}
+    exec(block, names)
+    groups = names["optimizer"].param_groups
+    assert {"embedding", "hidden", "hidden at branch ends", "readout"} <= {
+        g["name"] for g in groups
+    }
+    assert "blocks.*.mlp.down.weight (8)" in capsys.readouterr().out
+
+
+def test_the_readme_of_the_example(monkeypatch, capsys):
+    (block,) = python_blocks("examples/char_transformer/README.md")
+    monkeypatch.setattr(sys, "path", [str(ROOT / "examples"), *sys.path])
+    exec(block.replace("tokens=1e6", "tokens=2e4"), {})
+    assert "'finished': 1.0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("page", ["docs/parametrization.md"])
+def test_the_tables_are_those_of_the_rules(page):
+    """Rows of the table in words against the exponents in the code."""
+    from maquette.nn import RULES
+
+    words = {0: "1", -1: "1 / m_N", -1 / 2: "1 / sqrt(m_N)", None: "as built"}
+    text = (ROOT / page).read_text()
+    for rule in ("auto", "mup"):
+        for what, field in (
+            ("learning rate", "lr"), ("initial deviation", "init"), ("epsilon", "eps")
+        ):  # fmt: skip
+            cells = [
+                words[getattr(RULES[rule].width[role], field)]
+                for role in ("embedding", "hidden", "readout", "vector")
+            ]
+            assert f"| `{rule}`: {what} | {' | '.join(cells)} |" in text
