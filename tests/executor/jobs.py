@@ -1,6 +1,7 @@
 """Functions for jobs in processes of their own, and the way to ask after those processes."""
 
 import json
+import multiprocessing
 import os
 import random
 import re
@@ -102,6 +103,19 @@ def meets(trial):
 
 def descriptors(trial):
     return float(len(os.listdir("/proc/self/fd")))
+
+
+def square(x):
+    return x * x
+
+
+def pools(trial):
+    """Use processes of its own, forked and started afresh."""
+    total = 0.0
+    for method in ("fork", "spawn"):
+        with multiprocessing.get_context(method).Pool(2) as pool:
+            total += sum(pool.map(square, range(4)))
+    return total
 
 
 def leaves(trial):

@@ -62,7 +62,22 @@ def test_a_script_is_executed_up_to_the_line_that_runs(last, name, tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("imported __main__\nOutcome(job=0, state=<State.DONE: 'done'>")
     assert "{'loss': 1.5}" in done.stdout
-    assert done.stdout.count("imported") == 1
+    assert done.stdout.count("imported") == 1  # what the server prints does not mix in
+
+
+def test_a_guarded_script_may_start_processes_of_its_own(tmp_path):
+    text = STUDY.replace("return trial", "return square(trial").replace('"x"]\n', '"x"])\n')
+    text += """
+    def square(x):
+        import multiprocessing
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            return pool.apply(pow, (x, 2))
+
+    if __name__ == "__main__":
+        main()
+    """
+    done = script(tmp_path, text)
+    assert "{'loss': 1.5}" in done.stdout, done.stderr
 
 
 def test_a_module_that_is_run_is_imported_by_name(tmp_path):

@@ -213,6 +213,10 @@ def test_jobs_run_at_once(tmp_path):
         assert [o.metrics["loss"] for o in finish(executor, n=2)] == [0.0, 0.0]
 
 
+def test_a_job_may_start_processes_of_its_own(tmp_path):
+    assert run(jobs.pools, task(tmp_path, timeout=60.0)).metrics == {"loss": 28.0}
+
+
 def test_a_job_has_one_thread_and_no_input(tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     assert run(jobs.environment, task(tmp_path)).metrics == {"loss": 1.0, "no_input": 1.0}

@@ -49,6 +49,13 @@ def stop_if_preparing() -> None:
     """End the execution of the user's script where it would run its study a second time."""
     if _Preparing.now:
         raise _ScriptReachedRun
+    processes = sys.modules.get("multiprocessing.process")
+    if processes is not None and getattr(processes.current_process(), "_inheriting", False):
+        raise ExecutorError(
+            "a process that multiprocessing starts is importing this script, and the script "
+            "starts a study",
+            hint='put what runs under `if __name__ == "__main__":`',
+        )
 
 
 def describe(fn: Function) -> dict[str, Any]:
@@ -163,6 +170,8 @@ def _execute(name: str, file: str) -> ModuleType:
     sys.modules[name] = module
     if name == MAIN:
         sys.modules["__main__"] = module
+        # As of any script: multiprocessing takes a module with a spec for one to import by name.
+        module.__spec__ = None
     # What is defined above the line that starts the study is all that a function can need.
     with contextlib.suppress(_ScriptReachedRun):
         loader.exec_module(module)
