@@ -5,10 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-# On Linux, PyPI's torch brings gigabytes of CUDA. The CPU wheel is enough here; TORCH_INDEX= turns
-# this off, and a local folder of wheels (PIP_FIND_LINKS) goes first.
-TORCH_INDEX ?= $(if $(PIP_FIND_LINKS),,https://download.pytorch.org/whl/cpu)
-TORCH_FROM = $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX) --retries 1 --timeout 10)
+# On Linux, PyPI's torch brings gigabytes of CUDA. TORCH_INDEX=<index of CPU wheels> avoids them, as
+# does a local folder of wheels (PIP_FIND_LINKS).
+TORCH_INDEX ?=
+TORCH_FROM = $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 # One thread a process: the suite and the demo already run one process a core.
 export OMP_NUM_THREADS ?= 1
@@ -34,7 +34,7 @@ $(VENV)/.core: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.torch: $(VENV)/.core
-	$(PIP) $(TORCH_FROM) 'torch>=2.4' || $(PIP) 'torch>=2.4'
+	$(PIP) $(TORCH_FROM) 'torch>=2.4'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.torch
