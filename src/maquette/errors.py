@@ -7,7 +7,9 @@
     ├── DataError         a table of runs
     ├── StudyError        a study's settings, budget or state
     ├── StoreError        a store that cannot be read or written
-    │   └── StoreVersionError, StoreLockedError
+    │   ├── StoreVersionError
+    │   └── StoreUnavailableError   it may answer again: a full disk, a server that restarts
+    │       └── StoreLockedError
     ├── ExecutorError     where jobs run
     └── PlanError         a model whose parametrization cannot be derived
 
@@ -91,7 +93,13 @@ class StoreVersionError(StoreError):
     code = "MQ351"
 
 
-class StoreLockedError(StoreError):
+class StoreUnavailableError(StoreError):
+    """A store cannot be used for now: its disk is full, or its server does not answer."""
+
+    code = "MQ354"
+
+
+class StoreLockedError(StoreUnavailableError):
     """A store stayed locked by another process for longer than the time limit."""
 
     code = "MQ352"

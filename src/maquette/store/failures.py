@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from maquette.errors import StoreError, StoreLockedError
+from maquette.errors import StoreError, StoreLockedError, StoreUnavailableError
 
 _BUSY = "stayed locked by another process for longer than the time limit"
 _SQLITE: dict[str, tuple[str, str]] = {
@@ -46,6 +46,8 @@ _POSTGRESQL: dict[str, tuple[str, str]] = {
     "25006": ("cannot be written: it is read-only", "name the primary server, not a replica"),
     "42501": ("lacks a permission", "the user needs to create and write tables"),
 }
+# These may mend themselves, so a writer tries again for a while.
+_PASSING = frozenset({"FULL", "IOERR", "53100"})
 _LOCKED = ("55P03", "40P01", "57014")
 
 
@@ -72,11 +74,13 @@ def explain(url: str, error: BaseException | None) -> StoreError:
             f"{url} {_BUSY}",
             hint="wait for the other process or end it; a longer limit: ?timeout=120 in the URL",
         )
-    known = _POSTGRESQL.get(state) or _SQLITE.get(name.removeprefix("SQLITE_").partition("_")[0])
+    short = name.removeprefix("SQLITE_").partition("_")[0]
+    known = _POSTGRESQL.get(state) or _SQLITE.get(short)
     if known is not None:
-        return StoreError(f"{url} {known[0]} ({said})", hint=known[1])
+        kind = StoreUnavailableError if {state, short} & _PASSING else StoreError
+        return kind(f"{url} {known[0]} ({said})", hint=known[1])
     if url.startswith("postgresql"):
-        return StoreError(
+        return StoreUnavailableError(
             f"{url} does not answer ({said})",
             hint="check that the server runs and that host, port and user are right",
         )

@@ -9,9 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from maquette.errors import StoreError
+from maquette.errors import StoreError, StoreUnavailableError
 from maquette.events import Ended, from_json, to_json
-from maquette.store.protocol import LeaseLostError
 
 Result = TypeVar("Result")
 
@@ -20,15 +19,13 @@ PATIENCE_SECONDS = 60.0
 
 
 def patiently(write: Callable[[], Result], patience: float = PATIENCE_SECONDS) -> Result:
-    """Call `write` until it succeeds; raise its last StoreError after `patience` seconds."""
+    """Call `write` until it succeeds; a store that stays unavailable raises after `patience` s."""
     deadline = time.monotonic() + patience
     pause = 0.05
     while True:
         try:
             return write()
-        except LeaseLostError:
-            raise
-        except StoreError:
+        except StoreUnavailableError:
             if time.monotonic() + pause > deadline:
                 raise
         time.sleep(pause)
