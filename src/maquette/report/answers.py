@@ -1,0 +1,256 @@
+"""The four answers, in sentences: best, flatness and cliff, what mattered, what to use."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from maquette.history import History
+from maquette.report.boundary import at_the_edge, cliff
+from maquette.report.evidence import Evidence, gather
+from maquette.report.importance import effects
+from maquette.report.words import listed, percent, place, ranged, short
+from maquette.study.study import Study
+
+if TYPE_CHECKING:
+    from maquette.scaling import DriftModel, Recipe
+
+UNIMPORTANT = 0.25  # of the noise: what is smaller cannot be seen in a run
+
+
+def answers(
+    source: Study | History | Evidence,
+    recipe: Recipe | None = None,
+    model: DriftModel | None = None,
+) -> list[str]:
+    """Return the answers that a person reads after a run, one paragraph each.
+
+    Parameters
+    ----------
+    source
+        A study, its history, or evidence gathered already.
+    recipe, model
+        If they are at hand; else they are fitted.
+
+    Returns
+    -------
+    list of str
+        1. The best config with its uncertainty, the gain over the default, boundaries.
+        2. How flat the optimum is, how near the cliff of divergence, how much is noise.
+        3. What mattered and what did not; whether more budget would help.
+        4. With a scale: what to use at the target, the loss to expect, how far to trust it and
+           what would raise the trust most.
+    """
+    evidence = source if isinstance(source, Evidence) else gather(source, model, recipe)
+    if evidence.best is None:
+        counts = listed(f"{n} {state}" for state, n in evidence.history.counts().items())
+        return [f"No trial has finished with a result yet (trials: {counts or 'none'})."]
+    paragraphs = [best_answer(evidence), flat_answer(evidence), matter_answer(evidence)]
+    if evidence.history.axes:
+        paragraphs.append(target_answer(evidence))
+    return [p for p in paragraphs if p]
+
+
+def best_answer(evidence: Evidence) -> str:
+    """Say which config is best, how sure that is, and what it gains."""
+    best = evidence.best
+    if best is None:
+        return ""
+    metric = evidence.history.objective.metrics[0]
+    settings = listed(f"{k} {short(v)}" for k, v in best.config.items())
+    where = f" at {place(best.scale)}" if best.scale else ""
+    low, high = best.interval
+    text = (
+        f"Best{where}: {settings} (trial {best.trial}), {metric} {short(best.value, 4)} "
+        f"(90 %: {short(low, 4)} to {short(high, 4)}; measured {short(best.observed, 4)})."
+    )
+    return " ".join([text, *_gain(evidence), *_edges(evidence)])
+
+
+def _gain(evidence: Evidence) -> list[str]:
+    """Compare with the default config through the model; both may never have run there."""
+    best, model = evidence.best, evidence.model
+    if best is None or model is None:
+        return []
+    names = {s.name for s in model.runs.settings}
+    default = {k: v for k, v in evidence.history.space.defaults().items() if k in names}
+    try:
+        excess = model.regret(default, **best.scale)
+    except ValueError:
+        return []
+    if excess.low <= 0:
+        return ["The default settings are about as good there."]
+    return [
+        f"The default settings would cost {percent(excess.mean)} more there "
+        f"({percent(excess.low)} to {percent(excess.high)})."
+    ]
+
+
+def _edges(evidence: Evidence) -> list[str]:
+    found = at_the_edge(evidence)
+    if not found:
+        return ["It sits on no boundary of the space."]
+    return [
+        f"{name} sits on the {side} end of its range ({short(value)}): widen it."
+        for name, side, value in found
+    ]
+
+
+def flat_answer(evidence: Evidence) -> str:
+    """Say how flat the optimum is, how near divergence, and how much is noise."""
+    model = evidence.model
+    if model is None:
+        return f"Flatness and noise are not known: {evidence.missing}."
+    flat = model.flatness(0.01, **evidence.at)
+    where = f" at {place(evidence.at)}" if evidence.at else ""
+    text = (
+        f"Less than 1 % of loss is lost{where} with "
+        + listed(f"{name} from {ranged(*ends)}" for name, ends in flat.items())
+        + "."
+    )
+    return " ".join([text, _cliff(evidence), _noise(model)])
+
+
+def _cliff(evidence: Evidence) -> str:
+    count = evidence.history.counts().get("diverged", 0)
+    if not count:
+        return "No run diverged."
+    runs = f"{count} run{'s' if count > 1 else ''} diverged"
+    found = cliff(evidence)
+    if found is None:
+        return f"{runs}, none near the optimum."
+    name, factor, value = found
+    return (
+        f"{runs}; the cliff is nearest in {name}: {factor:.1f} times the recommended value "
+        f"({short(value)}) diverges as often as not."
+    )
+
+
+def _noise(model: DriftModel) -> str:
+    noise = model.noise()
+    seed, residual = noise["seed"], noise["residual"]
+    parts = []
+    if seed is not None:
+        parts.append(f"repeats of one config differ by {percent(seed)} (one standard deviation)")
+    if residual is not None:
+        parts.append(
+            f"runs scatter by {percent(residual)} about the fit, so two runs closer than "
+            f"{percent(2 * residual)} are a tie"
+        )
+    text = listed(parts)
+    return text[:1].upper() + text[1:] + "." if text else ""
+
+
+def matter_answer(evidence: Evidence) -> str:
+    """Say what mattered, what did not, and whether more budget would help."""
+    model = evidence.model
+    if model is None:
+        return ""
+    residual = model.noise()["residual"] or 0.0
+    found = effects(evidence)
+    small = [e for e in found if e.high < UNIMPORTANT * residual or e.mean < 1e-4]
+    large = [e for e in found if e not in small]
+    parts = []
+    if large:
+        ranks = listed(f"{e.name} ({percent(e.mean)})" for e in large)
+        parts.append(f"What mattered, by the loss at a typical value tried: {ranks}.")
+    if small:
+        parts.append(f"{listed(e.name for e in small)} made no difference that could be seen.")
+    return " ".join([*parts, more_budget(evidence)])
+
+
+def more_budget(evidence: Evidence) -> str:
+    """Say what is left to gain, from the posterior, and how the search went lately."""
+    model = evidence.model
+    if model is None:
+        return ""
+    regret = evidence.recipe.regret if evidence.recipe is not None else model.recipe().regret
+    noise = model.noise()["residual"] or 0.0
+    left = f"At most {percent(regret)} of loss is expected to be left in these settings"
+    if regret < max(0.001, noise / 4):
+        return f"{left}, well under the noise: more budget would hardly help."
+    late = _late_gain(evidence)
+    if late is not None and late > noise:
+        return f"{left}, and the last third of the trials still improved by {percent(late)}: go on."
+    return f"{left}: more runs near the optimum would still narrow it."
+
+
+def _late_gain(evidence: Evidence) -> float | None:
+    """Return the largest relative gain of the last third of the trials over the first, by cell."""
+    gains = []
+    done, cut = evidence.done, 2 * len(evidence.history.trials) // 3
+    for key in {tuple(t.scale.items()) for t in done}:
+        here = [t for t in done if tuple(t.scale.items()) == key]
+        early = [t.loss for t in here if t.number < cut]
+        late = [t.loss for t in here if t.number >= cut]
+        if early and late and min(early) != 0:
+            gains.append((min(early) - min(late)) / abs(min(early)))
+    return max(gains) if gains else None
+
+
+def target_answer(evidence: Evidence) -> str:
+    """Say what to use at the target, what to expect, and how far to trust it."""
+    recipe = evidence.recipe
+    if recipe is None:
+        return f"There is no recipe for the target: {evidence.missing}."
+    settings = listed(_with_interval(name, recipe) for name in recipe.config)
+    loss, verdict = recipe.loss, recipe.verdict
+    text = (
+        f"At {place(recipe.at)} use {settings}. Expect a loss of {short(loss.mean, 4)} "
+        f"(90 %: {short(loss.low, 4)} to {short(loss.high, 4)})."
+    )
+    trust = {
+        "trust": "Trust it",
+        "caution": "Use it with caution",
+        "do-not-trust": "Do not trust it",
+    }[verdict.level]
+    reasons = list(verdict.reasons)
+    why = f"{trust}: {reasons[0]}." if reasons else f"{trust}."
+    return " ".join([text, *_drift(recipe), why, _raise_trust(recipe)]).strip()
+
+
+def _with_interval(name: str, recipe: Recipe) -> str:
+    value = short(recipe.config[name])
+    if name not in recipe.interval:
+        return f"{name} {value}"
+    return f"{name} {value} ({ranged(*recipe.interval[name])})"
+
+
+def _drift(recipe: Recipe) -> list[str]:
+    """Name the exponents whose interval leaves out zero; theory may have removed them all."""
+    moving = []
+    for name, axes in recipe.drift.items():
+        for axis, value in axes.items():
+            low, high = recipe.drift_interval[name][axis]
+            if low > 0 or high < 0:
+                moving.append(f"{name} as {axis}^{value:+.2f}")
+    if moving:
+        return [f"The best settings move with scale: {listed(moving)}."]
+    if any(recipe.drift.values()):
+        return ["No setting moves with scale by more than its uncertainty."]
+    return []
+
+
+def _raise_trust(recipe: Recipe) -> str:
+    """Name the doubt that costs most: the widest interval relative to how much it matters."""
+    widest: tuple[float, str, str] | None = None
+    for name, axes in recipe.drift_interval.items():
+        for axis, (low, high) in axes.items():
+            reach = math.log(recipe.at[axis]) if recipe.at[axis] > 0 else 1.0
+            doubt = (high - low) * abs(reach)
+            if widest is None or doubt > widest[0]:
+                widest = (doubt, name, axis)
+    if recipe.verdict.level == "trust" or widest is None:
+        return ""
+    return (
+        f"What would raise the trust most: runs around the best {widest[1]} at a larger "
+        f"{widest[2]}, where its movement is least certain."
+    )
+
+
+def as_numbers(values: Mapping[str, Any]) -> dict[str, float]:
+    """Return the numeric values of a config."""
+    return {k: float(v) for k, v in values.items() if isinstance(v, int | float | np.number)}

@@ -1,0 +1,119 @@
+"""What a report is made from: a history, and the drift model where one can be fitted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, final
+
+from maquette.errors import MaquetteError
+from maquette.history import History, TrialRecord
+from maquette.study.best import Best, find_best
+from maquette.study.study import Study
+from maquette.trial import State
+
+if TYPE_CHECKING:
+    from maquette.scaling import DriftModel, Recipe
+
+ENOUGH = 3  # finished runs without which no model is worth its interval
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A study as a report sees it.
+
+    Attributes
+    ----------
+    history
+        The study's history.
+    best
+        The best config, None while nothing has finished.
+    model
+        Loss over settings and scale; None where it cannot be fitted.
+    recipe
+        What to use at the target; None without a scale or a model.
+    missing
+        Why there is no model, in words.
+    """
+
+    history: History
+    best: Best | None
+    model: DriftModel | None
+    recipe: Recipe | None
+    missing: str = ""
+
+    @property
+    def done(self) -> list[TrialRecord]:
+        """Trials that ran to their end with a result."""
+        return finished_with_result(self.history)
+
+    @property
+    def at(self) -> Mapping[str, float]:
+        """The cell that sentences about the optimum speak of: the recipe's, else the best's."""
+        if self.recipe is not None:
+            return self.recipe.at
+        return self.best.scale if self.best is not None else {}
+
+
+def finished_with_result(history: History) -> list[TrialRecord]:
+    """Return the trials that ran to their end and gave a finite loss, in order of proposal."""
+    return [t for t in history.trials if t.state is State.DONE and math.isfinite(t.loss)]
+
+
+def gather(
+    source: Study | History,
+    model: DriftModel | None = None,
+    recipe: Recipe | None = None,
+    at: Mapping[str, float] | None = None,
+) -> Evidence:
+    """Fit what can be fitted; nothing here fails for lack of runs.
+
+    Parameters
+    ----------
+    source
+        A study or its history.
+    model, recipe
+        If they are at hand already.
+    at
+        The target; axes left out stand at the scale's own target.
+
+    Raises
+    ------
+    ScaleError
+        If `at` names an unknown axis or holds something that is not a positive number.
+    """
+    history = source if isinstance(source, History) else source.history
+    scale = history.problem.scale
+    target = scale.complete(at or {}) if scale is not None else {}
+    missing = ""
+    if model is None:
+        model, missing = _model(history)
+    if recipe is None and model is not None and scale is not None:
+        recipe = model.recipe(**target)
+    return Evidence(history, _best(history), model, recipe, missing)
+
+
+def _best(history: History) -> Best | None:
+    try:
+        return find_best(history)
+    except MaquetteError:
+        return None
+
+
+def _model(history: History) -> tuple[Any, str]:
+    """Fit the drift model; without a scale it is the same valley at one scale."""
+    from maquette import scaling
+    from maquette.study.evidence import fit_drift, runs
+
+    done = finished_with_result(history)
+    if len(done) < ENOUGH:
+        return None, f"{len(done)} runs have finished; a fit needs {ENOUGH} or more"
+    try:
+        if history.axes:
+            return fit_drift("study", history), ""
+        table, settings = runs(history)
+        return scaling.fit(table, settings=settings, scale=[], loss="loss"), ""
+    except MaquetteError as error:
+        return None, str(error)
