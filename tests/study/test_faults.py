@@ -79,10 +79,12 @@ def test_the_first_interrupt_drains(url):
         assert process.returncode == 3
         assert b"waiting for running trials" in errors
     counts = look(url).history.counts()
-    assert set(counts) == {"done"}
+    assert set(counts) <= {"done", "queued"}  # queued: proposed in the moment of the Ctrl-C
+    assert counts["done"] >= 2
     study = mq.Study("s", {"x": mq.Float(0.0, 1.0)}, programs.slow, store=url, searcher="random")
-    study.run(counts["done"] + 1)
-    assert study.history.counts() == {"done": counts["done"] + 1}
+    n = len(study.trials) + 1
+    study.run(n)
+    assert study.history.counts() == {"done": n}
 
 
 @pytest.mark.parametrize("signs", [(signal.SIGINT, signal.SIGINT), (signal.SIGTERM,)])
@@ -100,17 +102,12 @@ def test_the_second_interrupt_cancels_and_requeues(url, tmp_path, signs):
 
 
 def test_the_third_interrupt_exits_and_nothing_stays_behind(url, tmp_path):
-    with driver(url, "with_child", 10, MAQUETTE_TEST_PIDS=str(tmp_path)) as process:
+    with driver(url, "stubborn", 10, MAQUETTE_TEST_PIDS=str(tmp_path)) as process:
         until(lambda: len(list(tmp_path.glob("*.pids"))) == 2)
-        process.send_signal(signal.SIGSTOP)
         for _ in range(3):
             process.send_signal(signal.SIGINT)
-        process.send_signal(signal.SIGCONT)
-        for _ in range(10):
-            if process.poll() is None:
-                process.send_signal(signal.SIGINT)
-            time.sleep(0.05)
-        process.communicate(timeout=20)
+            time.sleep(0.5)
+        process.communicate(timeout=3)
         assert process.returncode == 3
     pids = [int(p) for f in tmp_path.glob("*.pids") for p in f.read_text().split()]
     until(lambda: not any(map(alive, pids)), 5)

@@ -310,13 +310,15 @@ class Study:
         settings = Settings(
             limit, trial_folder(self, self._store.url, self.name, folder), timeout, retries, watch
         )
+        # A script that is read again by the executor's server stops here, before it writes.
+        executor_ = open_executor(kind, self.fn, workers)
         self._record_budget(limit, workers)
         driver = Driver(
             self._store,
             self._id,
             self._history,
             self._methods[1],
-            open_executor(kind, self.fn, workers),
+            executor_,
             settings,
             new_owner(),
         )
