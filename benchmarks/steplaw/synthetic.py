@@ -14,10 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "scaling"))
-import families as fam  # noqa: E402
-
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from maquette.scaling import fit  # noqa: E402
+from tests.scaling import families as fam  # noqa: E402
 
 DESIGNS = ("grid", "random20", "random40", "random80", "proxies100", "many60")
 

@@ -1,143 +1,134 @@
-"""Reading a table of runs from a CSV file, and saying everything that is wrong with it at once."""
+"""Read a table of runs from a CSV file, and say what is wrong with it."""
 
 from __future__ import annotations
 
 import csv
-import io
-import os
-import re
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from maquette.errors import DataError, nearest
 
-# What spreadsheets and trackers write where there is no number.
-_MISSING = frozenset({"", "nan", "none", "null", "na", "n/a", "-"})
-_INFINITE = {"inf": float("inf"), "infinity": float("inf"), "-inf": float("-inf")}
-# More mistakes than this are one mistake made many times.
-_SHOWN = 10
+MISSING = frozenset({"", "na", "n/a", "nan", "none", "null", "-nan", "inf", "-inf", "+inf"})
+_INFINITE = {"inf": math.inf, "+inf": math.inf, "-inf": -math.inf}
+_SHOWN = 5  # lines named for one column before "and n more"
 
 
 def read_runs(
-    path: str | os.PathLike[str], columns: Sequence[str] | None = None
+    path: str | Path,
+    columns: Sequence[str] | None = None,
+    *,
+    numbers: Sequence[str] = (),
+    positive: Sequence[str] = (),
 ) -> dict[str, list[Any]]:
-    """Read a CSV file with a header line into columns.
+    """Read a CSV file with a header into columns.
 
-    A column whose every filled cell is a number becomes floats, with NaN where a cell is empty or
-    says nan; any other column stays text, with None where a cell is empty.
+    A column whose cells are all numbers or missing (empty, ``nan``, ``none``, ``null``, ``na``,
+    ``inf``) becomes floats, with NaN for what is missing; any other column stays text.
 
     Parameters
     ----------
     path
-        The file; comma, semicolon or tab separated, UTF-8.
+        The file: UTF-8, a header line, commas, semicolons or tabs between cells.
     columns
-        The columns to read; None: all of them.
+        Columns that must be there; None takes all.
+    numbers
+        Columns that must be numbers.
+    positive
+        Columns that must be positive numbers in every row, as those taken in log are.
 
     Returns
     -------
     dict
-        Column name to a list with one value a row.
+        Column name to values, in the order of ``columns`` or of the file.
 
     Raises
     ------
     DataError
-        If the file cannot be read, has no rows, has a header with an empty or repeated name,
-        lacks a column, or has lines of another length than the header; every problem is named.
+        With every problem found and its lines: a file that is missing, empty or unreadable,
+        repeated names in the header, ragged rows, unknown columns, cells that are not numbers or
+        not positive.
     """
-    path = Path(path)
-    header, rows = _split(path)
-    wanted = list(header) if columns is None else list(columns)
+    header, rows = _cells(Path(path))
+    wanted = list(dict.fromkeys([*(header if columns is None else columns), *numbers, *positive]))
     problems = [
-        f"{path}: column {name!r} stands {header.count(name)} times in the header"
-        for name in dict.fromkeys(wanted)
-        if header.count(name) > 1
-    ]
-    problems += [
-        f"{path}: there is no column {name!r}." + nearest(name, header)
+        f"{path}: no column {name!r}.{nearest(name, header)}"
         for name in wanted
         if name not in header
     ]
-    ragged = [
-        f"{path} line {line}: {len(row)} cells, the header has {len(header)}"
-        for line, row in rows
-        if len(row) != len(header)
-    ]
-    problems += _first(ragged)
-    if problems:
-        raise DataError(problems)
+    for name in dict.fromkeys(h for h in header if header.count(h) > 1):
+        problems.append(f"{path}: line 1: the header names {name!r} {header.count(name)} times")
+    ragged = [(line, len(cells)) for line, cells in rows if len(cells) != len(header)]
+    if ragged:
+        shown = ", ".join(f"line {line} has {n}" for line, n in ragged[:_SHOWN])
+        rest = f" and {len(ragged) - _SHOWN} more" if len(ragged) > _SHOWN else ""
+        problems.append(f"{path}: {len(header)} columns in the header, but {shown}{rest}")
     if not rows:
-        raise DataError(f"{path} has a header and no rows")
-    found = {name: header.index(name) for name in wanted}
-    return {name: _column(path, name, [(n, r[i]) for n, r in rows]) for name, i in found.items()}
+        problems.append(f"{path}: a header and no rows")
+    out: dict[str, list[Any]] = {}
+    for name in wanted:
+        if name not in header:
+            continue
+        at = header.index(name)
+        pairs = [(line, cells[at].strip()) for line, cells in rows if at < len(cells)]
+        strict = name in numbers or name in positive
+        out[name] = _column(f"{path}: column {name!r}", pairs, strict, name in positive, problems)
+    if problems:
+        raise DataError(problems, hint="every problem is listed; mend them in the file")
+    return out
 
 
-def _split(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Return the header and the rows with their line numbers, blank lines left out."""
+def _cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    if not path.exists():
+        here = [p.name for p in path.parent.glob("*.csv")] if path.parent.is_dir() else []
+        raise DataError(f"{path}: no such file.{nearest(path.name, here)}")
+    if path.is_dir():
+        raise DataError(f"{path} is a folder, not a CSV file")
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            text = file.read()
-    except FileNotFoundError:
-        raise DataError(f"there is no file {path}", hint=_similar(path)) from None
-    except IsADirectoryError:
-        raise DataError(f"{path} is a folder, not a CSV file") from None
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text (byte {error.start})") from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from None
-    if "\x00" in text:
-        raise DataError(f"{path} is not a text file")
-    first = re.sub('"[^"]*"', "", text.lstrip().partition("\n")[0])
-    separator = max(",;\t", key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read as text: {error}") from error
+    if not text.strip():
+        raise DataError(f"{path} is empty", hint="give a CSV with a header and one row a run")
+    first = text.lstrip().splitlines()[0]
+    delimiter = max(",;\t", key=first.count)
+    reader = csv.reader(text.splitlines(), delimiter=delimiter)
+    rows = []
     try:
-        lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(row)]
+        for cells in reader:
+            if any(c.strip() for c in cells):
+                rows.append((reader.line_num, cells))
     except csv.Error as error:
-        raise DataError(f"{path} line {reader.line_num}: {error}") from None
-    if not lines:
-        raise DataError(f"{path} is empty", hint="the first line names the columns")
-    header = lines[0][1]
-    if not all(header):
-        raise DataError(f"{path} line 1: column {header.index('') + 1} has no name")
-    return header, lines[1:]
+        raise DataError(f"{path}: line {reader.line_num}: {error}") from error
+    return [h.strip() for h in rows[0][1]], rows[1:]
 
 
-def _column(path: Path, name: str, cells: list[tuple[int, str]]) -> list[Any]:
-    """Return a column as floats, or as text where it holds words.
-
-    A column of numbers with a few words in it is most likely a slip, and is refused.
-    """
-    values = [_number(cell) for _, cell in cells]
-    filled = [(line, cell) for line, cell in cells if cell.lower() not in _MISSING]
-    words = [(line, cell) for line, cell in filled if _number(cell) is None]
-    if not words:
-        return [float("nan") if v is None else v for v in values]
-    if len(words) <= 0.2 * len(filled):
-        raise DataError(
-            _first([f"{path} line {n}: {name} is {cell!r}, not a number" for n, cell in words])
-        )
-    return [None if cell.lower() in _MISSING else cell for _, cell in cells]
-
-
-def _number(cell: str) -> float | None:
-    text = cell.lower()
-    if text in _INFINITE:
-        return _INFINITE[text]
-    try:
-        # float() takes "1_000", which in a table is a slip rather than a number.
-        return None if "_" in text or text in _MISSING else float(text)
-    except ValueError:
-        return None
+def _column(
+    what: str, pairs: list[tuple[int, str]], strict: bool, positive: bool, problems: list[str]
+) -> list[Any]:
+    values, wrong, low = [], [], []
+    for line, cell in pairs:
+        try:
+            if cell.lower() in MISSING:
+                values.append(_INFINITE.get(cell.lower(), math.nan))
+            else:
+                values.append(float(cell))
+        except ValueError:
+            wrong.append((line, cell))
+            continue
+        if positive and not 0 < values[-1] < math.inf:
+            low.append((line, cell))
+    if wrong and not strict and not _mostly_numbers(len(wrong), pairs):
+        return [cell for _, cell in pairs]
+    for bad, why in ((wrong, "not a number"), (low, "not a positive number")):
+        if bad:
+            shown = ", ".join(f"line {line} ({cell!r})" for line, cell in bad[:_SHOWN])
+            rest = f" and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
+            problems.append(f"{what}: {why} at {shown}{rest}")
+    return values
 
 
-def _first(problems: list[str]) -> list[str]:
-    more = len(problems) - _SHOWN
-    return problems[:_SHOWN] + ([f"and {more} more lines like these"] if more > 0 else [])
-
-
-def _similar(path: Path) -> str | None:
-    try:
-        names = [p.name for p in path.parent.iterdir() if p.suffix == path.suffix]
-    except OSError:
-        return f"there is no folder {path.parent} either"
-    return nearest(path.name, names).strip() or None
+def _mostly_numbers(wrong: int, pairs: list[tuple[int, str]]) -> bool:
+    """A few words in a column of numbers are mistakes, not the names of a choice."""
+    return wrong <= 0.1 * len(pairs)

@@ -83,7 +83,7 @@ def fit(
         modes.append(find_mode(problem, first))
     weights, errors, null = weigh(problems, modes, runs.cell)
     rng = np.random.default_rng(SEED)
-    posterior = _pool(problems, modes, weights, sizes, rng)
+    posterior = _pool(problems, modes, weights, (runs.s.min(0), runs.s.max(0)), rng)
     best = int(np.argmax(weights))
     edge = None
     if len(runs.xd):
@@ -149,7 +149,7 @@ def _pool(
     problems: Sequence[Problem],
     modes: Sequence[Mode],
     weights: Array,
-    sizes: Sizes,
+    ranges: tuple[Array, Array],
     rng: np.random.Generator,
 ) -> Draws:
     """Draws of all candidates, each in proportion to its weight."""
@@ -167,7 +167,8 @@ def _pool(
         np.concatenate(theta),
         np.concatenate(level),
         np.concatenate(shift),
-        sizes,
+        Sizes(),
+        ranges,
         SEED,
     )
 

@@ -29,6 +29,7 @@ NU = 4.0  # degrees of freedom of the Student-t noise
 # Trained networks repeat to about 0.2 %; a valley's shape holds to about 15 % of the excess.
 SIGMA_PRIOR = (math.log(2e-3), 1.0)
 ETA_PRIOR = (math.log(0.15), 0.6)
+ROUNDING = 1e-5  # losses are seldom written down more exactly
 STEPS = np.exp([0.0, -0.6, -0.1, 0.1, 0.6])  # one renewal moves by one of these
 
 
@@ -91,6 +92,7 @@ def renew(old: Scatter, squares: Array, v: Array, factor: Array, weight: Array) 
     sigma = old.sigma * STEPS
     best = float(sigma[np.argmax(value(sigma, np.full(sigma.size, old.eta)))])
     eta = old.eta * STEPS
+    best = max(best, ROUNDING)
     return Scatter(best, float(eta[np.argmax(value(np.full(eta.size, best), eta))]))
 
 

@@ -37,15 +37,16 @@ class Sizes:
     drift
         Spread of an exponent of the optimum in an axis of scale.
     log_kappa, log_kappa_sd
-        Curvature: relative excess per squared e-fold, about 1.5 % a factor of e away.
+        Curvature: relative excess per squared e-fold, about 1 % a factor of e away.
     kappa_drift
         Spread of the exponent of the curvature in an axis.
     k, k_sd
         Asymmetry of settings in log coordinates: far above the optimum the excess grows like
         the setting itself (k = 1) to its square (k = 2), far below it flattens; centred at 0
         for linear ones.
-    pair_sd, side_sd
-        Coupling of two settings, and its difference between sides.
+    pair_sd, side, side_sd
+        Coupling of two settings, and what its sides share: when one setting is off its optimum,
+        the best value of another tends to fall.
     log_h2, log_h2_sd
         Where a well turns from quadratic to linear, as log h^2.
     alpha, alpha_sd
@@ -57,14 +58,15 @@ class Sizes:
     """
 
     drift: float = 0.55
-    log_kappa: float = math.log(0.03)
+    log_kappa: float = math.log(0.02)
     log_kappa_sd: float = 1.5
     kappa_drift: float = 0.15
-    k: float = 1.0
-    k_sd: float = 0.7
+    k: float = 1.3
+    k_sd: float = 0.6
     pair_sd: float = 0.5
-    side_sd: float = 0.8
-    log_h2: float = math.log(0.2)
+    side: float = 0.4
+    side_sd: float = 0.5
+    log_h2: float = math.log(0.05)
     log_h2_sd: float = 1.2
     alpha: float = 0.3
     alpha_sd: float = 0.2
@@ -115,5 +117,5 @@ def prior(
     spread[c[5] : c[6]] = sizes.k_sd
     spread[c[6] : c[7]] = sizes.pair_sd
     mean[c[7] : c[8]], spread[c[7] : c[8]] = sizes.log_h2, sizes.log_h2_sd
-    spread[c[8] : c[9]] = sizes.side_sd
+    mean[c[8] : c[9]], spread[c[8] : c[9]] = sizes.side, sizes.side_sd
     return mean, spread

@@ -17,6 +17,8 @@ from maquette.scaling.mean import Layout, Rows, log_floor, log_kappa, optimum
 from maquette.scaling.prior import Sizes
 from maquette.scaling.valley import fold, joined, mixing, roots, siding, valley
 
+SPAN = 0.7  # a range narrower than a factor of two counts as that
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,8 @@ class Draws:
         Spreads of the effects of single scales for each draw, (S,) and (S, p).
     sizes, drift_sd
         The priors.
+    ranges
+        Lowest and highest scale tried in the axes that varied, each (A,).
     seed
         Seed of the draws for scales and axes that the data does not hold.
     """
@@ -98,7 +102,18 @@ class Draws:
     level_sd: Array
     shift_sd: Array
     sizes: Sizes
+    ranges: tuple[Array, Array]
     seed: int
+
+    def bend(self, s: Array) -> float:
+        """Return how much a scale (A,) outside the range differs from the law, in their spreads.
+
+        A law that single scales leave by one spread may leave them by as much again for each
+        span of the tried range that the target lies beyond it.
+        """
+        low, high = self.ranges
+        beyond = np.maximum(np.maximum(s - high, low - s), 0.0)
+        return float(np.sqrt(1.0 + np.sum((beyond / np.maximum(high - low, SPAN)) ** 2)))
 
     def at(self, s: Array, extra: Array, level: Array, cell: int | None) -> Target:
         """Return the target at scale s (A,), levels (L,).
@@ -124,8 +139,9 @@ class Draws:
         kappa = log_kappa(parts, rows.s)[:, 0]
         if cell is None:
             rng = np.random.default_rng([self.seed, 1])
-            low = low + self.level_sd * rng.standard_normal(count)
-            centre = centre + self.shift_sd * rng.standard_normal((count, lay.p))
+            bend = self.bend(s)
+            low = low + bend * self.level_sd * rng.standard_normal(count)
+            centre = centre + bend * self.shift_sd * rng.standard_normal((count, lay.p))
         z = self.sizes
         for i, ratio in enumerate(extra):
             if ratio == 0.0:
