@@ -27,6 +27,8 @@ _C1 = 0.5 * math.log(2.0 * math.pi)
 _C2 = 0.5 * math.log(0.5 * math.pi)
 # Variance of the labels of the classifier: some failures are accidents.
 LABEL_NOISE = 0.1
+# Variance of the step from label to success: P is 0.76 far from all trials, 1e-8 amid failures.
+STEP = 0.01
 
 
 def log_h(z: Array) -> Array:
@@ -52,7 +54,7 @@ class LogEI:
     posterior
         Of the loss in standard units; pending trials are already believed.
     incumbent
-        The lowest posterior mean among observed configs, at the fidelity asked for.
+        The lowest posterior mean among observed and pending configs, at the fidelity asked for.
     success
         Of the labels 1 (ended well) and -1 (failed), see `classifier`; None if nothing failed.
     """
@@ -68,7 +70,7 @@ class LogEI:
         value = log_h((self.incumbent - mean) / sd) + np.log(sd)
         if self.success is not None:
             label, doubt = self.success.predict(at)
-            value = value + log_ndtr(label / np.sqrt(0.25 + doubt))
+            value = value + log_ndtr(label / np.sqrt(STEP + doubt))
         return np.asarray(value)
 
     def gradient(self, at: Points) -> tuple[float, Array]:
@@ -83,7 +85,7 @@ class LogEI:
         value, gradient = h + math.log(sd), ratio * (-d_mean - z * d_sd) / sd + d_sd / sd
         if self.success is not None:
             label, doubt, d_label, d_doubt = self.success.gradient(at)
-            s = math.sqrt(0.25 + doubt)
+            s = math.sqrt(STEP + doubt)
             t = label / s
             p = float(log_ndtr(t))
             hazard = math.exp(-0.5 * t * t - _C1 - p)
@@ -97,12 +99,11 @@ def classifier(points: Points, ended_well: NDArray[np.bool_]) -> Posterior | Non
 
     Least-squares classification [2]: a Gaussian process on labels 1 and -1 with fixed
     lengthscales, half the unit cube in two dimensions and growing with their square root.
-    P(success) = Phi(f / sqrt(1/4 + var f)).
+    P(success) = Phi(f / sqrt(STEP + var f)).
     """
     if ended_well.all():
         return None
     groups = int(points.group[-1]) + 1 if len(points.group) else 0
     length = np.full(groups, math.log(0.35 * math.sqrt(max(groups, 1))))
     theta = Hyperparameters(length, 0.0, math.log(LABEL_NOISE), -math.inf)
-    # Centred on success: where nothing was tried, trials are taken to end well more often.
     return condition(theta, points, np.where(ended_well, 1.0, -1.0))

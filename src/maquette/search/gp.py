@@ -50,6 +50,9 @@ Array = NDArray[np.float64]
 
 # Below this many observations there is nothing to model.
 LEAST = 3
+# An improvement by less, in standard units, is worth nothing: the search looks elsewhere instead of
+# polishing an optimum to the last digit.
+MARGIN = 1e-3
 
 
 @final
@@ -124,19 +127,21 @@ class GP:
         feasible = ~(finished.violation[seen.rows] > 0)
         rows = seen.rows[feasible] if feasible.any() else seen.rows
         X, active = finished.X[rows], finished.active[rows]
-        there = seen.place(X, active, np.repeat(scale, len(rows), axis=0))
-        mean, _ = posterior.predict(there)
+        mean, _ = posterior.predict(seen.place(X, active, np.repeat(scale, len(X), axis=0)))
         order = np.argsort(mean, kind="stable")[:5]
+        incumbent = float(mean.min())
         pending = history.pending
         if pending:
-            posterior = posterior.believing(
-                seen.place(
-                    np.array([t.row for t in pending]),
-                    np.array([t.active for t in pending]),
-                    np.concatenate([scale_row(history.axes, t.scale) for t in pending]),
-                )
+            X_p, active_p = (
+                np.array([t.row for t in pending]),
+                np.array([t.active for t in pending]),
             )
-        target = LogEI(posterior, float(mean.min()), _success(seen, finished))
+            # The next trial should improve on what the pending ones are believed to reach.
+            here = seen.place(X_p, active_p, np.repeat(scale, len(pending), axis=0))
+            incumbent = min(incumbent, float(posterior.predict(here)[0].min()))
+            scales = np.concatenate([scale_row(history.axes, t.scale) for t in pending])
+            posterior = posterior.believing(seen.place(X_p, active_p, scales))
+        target = LogEI(posterior, incumbent - MARGIN, _success(seen, finished))
         return _Model(history, seen, target, scale, X[order])
 
     def _best(
@@ -182,8 +187,10 @@ class _Model:
         return {"mean": float(loss[0]), "sd": float(sd[0])}
 
     def believing(self, at: Points) -> _Model:
+        mean, _ = self.target.posterior.predict(at)
+        incumbent = min(self.target.incumbent, float(mean.min()) - MARGIN)
         posterior = self.target.posterior.believing(at)
-        target = LogEI(posterior, self.target.incumbent, self.target.success)
+        target = LogEI(posterior, incumbent, self.target.success)
         return _Model(self.history, self.seen, target, self.scale, self.best)
 
 

@@ -74,9 +74,9 @@ def check_leaves_history_alone(make: Make) -> None:
 def check_cold_equals_warm(make: Make) -> None:
     """A fresh instance at a random prefix suggests what a used one does, bit for bit."""
     warm = make()
-    script = _eventful(warm, 44)
+    script = _eventful(warm, 42)
     rng = np.random.default_rng(5)
-    for n in sorted(rng.integers(0, len(script.events) + 1, size=8).tolist()):
+    for n in sorted(rng.integers(0, len(script.events) + 1, size=5).tolist()):
         history = script.prefix(n)
         _same(ask(history, make(), n=2), ask(history, warm, n=2), f"after {n} events")
 
@@ -84,7 +84,7 @@ def check_cold_equals_warm(make: Make) -> None:
 def check_two_drivers(make: Make) -> None:
     """Two instances that take turns propose what one alone would."""
     drivers = _Turns(make(), make())
-    together, alone = _eventful(drivers, 24), _eventful(make(), 24)
+    together, alone = _eventful(drivers, 18), _eventful(make(), 18)
     for a, b in zip(together.history.trials, alone.history.trials, strict=True):
         expect(a.config == b.config, f"trial {a.number}: {a.config} by turns, {b.config} alone")
 
@@ -102,7 +102,7 @@ def check_replay(make: Make) -> None:
     script = _eventful(make(), 40)
     bodies = [event.body for event in script.events]
     proposed = [b for b in bodies if isinstance(b, Proposed) and b.config is not None]
-    for body in proposed[::3]:
+    for body in proposed[::5]:
         again = ask(script.prefix(body.basis), make())[0]
         expect(again.config == body.config, f"trial {body.trial}: {body.config} was {again.config}")
 
