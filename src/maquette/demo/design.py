@@ -70,8 +70,8 @@ def quick() -> Design:
         name="quick",
         space=Space(
             {
-                "lr": Float(1e-3, 0.1, log=True, default=2.0**-7),
-                "weight_decay": Float(1e-2, 2.0, log=True, default=0.1),
+                "lr": Float(2e-3, 0.06, log=True, default=2.0**-7),
+                "weight_decay": Float(3e-3, 1.0, log=True, default=0.1),
             }
         ),
         scale=Scale(
@@ -97,13 +97,13 @@ def full() -> Design:
         name="full",
         space=Space(
             {
-                "lr": Float(1e-3, 0.1, log=True, default=2.0**-7),
-                "weight_decay": Float(1e-2, 2.0, log=True, default=0.1),
-                "init_scale": Float(0.25, 2.0, log=True, default=1.0),
-                "batch": Int(2, 32, log=True, default=8),
+                "lr": Float(2e-3, 0.06, log=True, default=2.0**-7),
+                "weight_decay": Float(3e-3, 1.0, log=True, default=0.1),
+                "init_scale": Float(0.3, 2.0, log=True, default=1.0),
+                "batch": Int(2, 24, log=True, default=8),
             }
         ),
         scale=Scale([*corners, *between], **axes),
-        trials=160,
-        seconds=600.0,
+        trials=180,
+        seconds=660.0,
     )
