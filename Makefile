@@ -66,7 +66,7 @@ bench: $(VENV)/.dev  ## run every benchmark script again (see benchmarks/records
 	@set -e; for script in benchmarks/*/run.py; do echo "== $$script"; $(BIN)/python $$script $(ARGS); done
 
 docs: $(VENV)/.docs  ## build the documentation to site/
-	$(BIN)/python docs/build.py
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs site
 
 wheel: $(BIN)/python  ## build the wheel to dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

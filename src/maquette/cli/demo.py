@@ -28,9 +28,9 @@ def demo(
 ) -> None:
     """Tune small runs, predict a larger one, check it.
 
-    Tunes a small character transformer, predicts the settings of a larger one, and trains that too.
-    Trains on this machine (PyTorch is needed), prints the recipe and what became of it, and writes
-    report.html. In full under 15 minutes on two cores.
+    Tunes a small character transformer on this machine (PyTorch is needed), predicts the settings
+    of a larger one, trains that too, prints what became of the prediction, and writes report.html.
+    In full under 15 minutes on two cores.
     """
     from maquette.demo import run
 

@@ -68,6 +68,12 @@ _EXPLANATIONS = {
         "This process was silent for so long that another took its place: a machine that slept, "
         "or a disk that hung. Nothing was written twice; the other process goes on.",
     ),
+    "MQ354": (
+        "A store that cannot be used for now",
+        "Its disk is full, or its database server does not answer. A run waits for a while and goes "
+        "on; where it gives up, results are kept in the trial's folder and taken from there by the "
+        "next run. Mend the store and give the same command.",
+    ),
     "MQ400": (
         "Where jobs run",
         "Another process must be able to find the function: define it with def at the top level of "

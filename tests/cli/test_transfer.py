@@ -1,0 +1,83 @@
+"""``maquette transfer`` on tables."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Cli
+
+
+@pytest.fixture
+def table(cli: Cli, tmp_path: Path) -> Cli:
+    """A table whose best rate is 0.1 (100 / N)^0.5 exactly, and whose floor falls with N."""
+    rows = ["rate,N,loss"]
+    for n in (100, 200, 400, 800):
+        for k in range(-4, 5):
+            rate = 0.1 * (100 / n) ** 0.5 * 2 ** (k / 2)
+            loss = 2 + 5 * n**-0.5 + 0.05 * (k / 2 * math.log(2)) ** 2
+            rows.append(f"{rate!r},{n},{loss!r}")
+    (tmp_path / "runs.csv").write_text("\n".join(rows))
+    return cli
+
+
+BOTH = ("--settings", "rate", "--scale", "N")
+
+
+def test_a_recipe_follows_the_drift(table: Cli) -> None:
+    found = table("transfer", "runs.csv", *BOTH, "--at", "N=3200", "--json").json
+    assert set(found) == {"at", "config", "interval", "loss", "drift", "runs", "verdict"}
+    assert found["config"]["rate"] == pytest.approx(0.1 / math.sqrt(32), rel=0.1)
+    assert found["drift"]["rate"]["N"] == pytest.approx(-0.5, abs=0.05)
+    low, high = found["interval"]["rate"]
+    assert low <= 0.1 / math.sqrt(32) <= high
+    assert found["runs"] == 36
+    assert found["verdict"]["level"] in ("trust", "caution", "do-not-trust")
+
+
+def test_without_json_it_is_sentences(table: Cli) -> None:
+    text = table("transfer", "runs.csv", *BOTH, "--at", "N=3200").out
+    assert text.startswith("At N 3200:")
+    assert "Verdict from 36 runs" in text
+
+
+def test_every_bad_pair_is_named_at_once(table: Cli) -> None:
+    result = table("transfer", "runs.csv", *BOTH, "--at", "N=big,=3,N=-1,N=nan,M=1,M=2")
+    assert result.code == 2
+    for word in ("'big'", "'=3'", "'-1'", "'nan'", "'M' is given twice"):
+        assert word in result.err
+
+
+def test_a_table_needs_settings_and_scale(table: Cli) -> None:
+    result = table("transfer", "runs.csv", "--at", "N=3200")
+    assert result.code == 2
+    assert "--settings lr,bs --scale N,D" in result.err
+    twice = table("transfer", "runs.csv", "--settings", "rate,rate", "--scale", "N")
+    assert twice.code == 2
+    assert "twice" in twice.err
+
+
+def test_unknown_columns_name_the_nearest(table: Cli) -> None:
+    result = table("transfer", "runs.csv", "--settings", "rte", "--scale", "N", "--loss", "los")
+    assert result.code == 2
+    assert "'rate'" in result.err
+    assert "'loss'" in result.err
+
+
+@pytest.mark.parametrize(
+    "content", ["", "rate,N,loss\n", "rate,N,loss\n0.1,100,nan\n", "rate,N,loss\nfast,x,1\n", "\0"]
+)
+def test_tables_without_runs_are_refused(cli: Cli, tmp_path: Path, content: str) -> None:
+    (tmp_path / "bad.csv").write_text(content)
+    result = cli("transfer", "bad.csv", *BOTH)
+    assert result.code == 2
+    assert result.out == ""
+    assert result.err.startswith("Error: ")
+
+
+def test_a_missing_table_is_said_so(cli: Cli) -> None:
+    result = cli("transfer", "nowhere.csv", *BOTH)
+    assert result.code == 2
+    assert "nowhere.csv" in result.err
