@@ -215,6 +215,26 @@ def test_transfer_from_a_study():
         s.transfer(widht=512)
 
 
+def test_a_recipe_keeps_whole_numbers_whole():
+    def fn(trial):
+        import math
+
+        u = math.log(trial["batch"] / 12.3) / 2
+        return 1.0 + trial.scale["width"] ** -0.5 + 0.1 * u * u
+
+    s = mq.Study(
+        "t",
+        {"batch": mq.Int(1, 100, log=True)},
+        fn,
+        scale=mq.Scale([{"width": 8}, {"width": 16}], width=(8, 64)),
+        searcher="sobol",
+    )
+    s.run(24)
+    batch = s.transfer().config["batch"]
+    assert isinstance(batch, int)
+    assert 10 <= batch <= 15
+
+
 def test_transfer_without_a_scale_says_what_to_declare():
     s = study(programs.quadratic)
     s.run(3)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from maquette.errors import StudyError
 from maquette.history import History
+from maquette.space import Int, Space
 from maquette.trial import State
 
 if TYPE_CHECKING:
-    from maquette.scaling import DriftModel
+    from maquette.scaling import DriftModel, Recipe
 
 
 def runs(history: History) -> tuple[dict[str, list[Any]], list[str]]:
@@ -26,6 +28,19 @@ def runs(history: History) -> tuple[dict[str, list[Any]], list[str]]:
         table[axis] = [t.scale[axis] for t in kept]
     table["loss"] = [t.loss if t.state is State.DONE else float("nan") for t in kept]
     return table, settings
+
+
+def with_whole_numbers(recipe: Recipe, space: Space) -> Recipe:
+    """Round the recipe's settings that the space declares as Int.
+
+    They are not moved into the space's range: the best learning rate of a target may well lie
+    below all that is worth trying at its proxies.
+    """
+    config = {
+        name: round(value) if isinstance(space[name], Int) else value
+        for name, value in recipe.config.items()
+    }
+    return replace(recipe, config=config)
 
 
 def fit_drift(name: str, history: History) -> DriftModel:

@@ -193,9 +193,12 @@ class Study:
         ScaleError
             If an axis is unknown or a value is not a positive number.
         """
+        from maquette.study.evidence import with_whole_numbers
+
         model = self.model()
         scale = self._problem.scale
-        return model.recipe(**(scale.complete(at) if scale else at))
+        recipe = model.recipe(**(scale.complete(at) if scale else at))
+        return with_whole_numbers(recipe, self.space)
 
     def _refresh(self) -> None:
         self._history.extend(self._store.read(self._id, self._history.last))
