@@ -9,6 +9,7 @@ import pytest
 from scipy.integrate import quad
 
 from maquette.errors import StudyError
+from maquette.events import SpaceChanged
 from maquette.fidelity import Fidelity
 from maquette.history import Problem
 from maquette.objective import Objective
@@ -238,6 +239,26 @@ def test_a_finite_space_is_exhausted_before_anything_is_repeated():
     new = late[5:]  # the Sobol design may repeat itself
     assert len(set(late)) == 12
     assert len(set(new[: 12 - len(set(late[:5]))])) == 12 - len(set(late[:5]))
+
+
+def test_the_search_goes_on_in_a_widened_space():
+    script = search(problem(SQUARE), GP(), lambda c: (c["x"] - 1.5) ** 2 + c["y"], 12)
+    wider = Space({**SQUARE, "x": Float(0, 2), "kind": Choice(["a", "b"], default="a")})
+    script.write(SpaceChanged(wider.to_json()))
+    for _ in range(5):
+        config = ask(script.history, GP())[0].config
+        wider.check(config)
+        script.try_config(config, loss=(config["x"] - 1.5) ** 2 + config["y"])
+    assert max(t.config["x"] for t in script.history.trials) > 1
+
+
+def test_of_many_observations_a_part_is_modelled():
+    script = Script(problem(SQUARE))
+    rng = np.random.default_rng(0)
+    for config in SQUARE.sample(rng, 1000):
+        script.try_config(config, loss=(config["x"] - 0.7) ** 2 + 0.1 * float(rng.random()))
+    config = ask(script.history, GP())[0].config
+    assert abs(config["x"] - 0.7) < 0.2
 
 
 def test_auto_says_what_it_chose_and_why():

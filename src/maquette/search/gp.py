@@ -42,7 +42,7 @@ from maquette.search.sobol import design
 from maquette.surrogate.gp import Points
 from maquette.surrogate.observations import Observations, observe, scale_row
 from maquette.surrogate.posterior import Posterior, condition
-from maquette.surrogate.refit import Refits
+from maquette.surrogate.refit import Refits, part
 from maquette.surrogate.threads import single_threaded
 from maquette.trial import State, Suggestion
 
@@ -50,6 +50,8 @@ Array = NDArray[np.float64]
 
 # Below this many observations there is nothing to model.
 LEAST = 3
+# Observations that the model is conditioned on; of more, a part is taken.
+MOST = 800
 # An improvement by less, in standard units, is worth nothing: the search looks elsewhere instead of
 # polishing an optimum to the last digit.
 MARGIN = 1e-3
@@ -117,13 +119,15 @@ class GP:
         problem, finished = history.problem, history.finished
         theta = self._refits(problem, finished)
         seen = observe(problem, finished)
-        posterior = condition(theta, seen.points, seen.y)
+        keep = part(seen.y, MOST)
+        points, y = seen.points.take(keep), seen.y[keep]
+        posterior = condition(theta, points, y)
         scale = _scale(history, at)
         stopped = np.flatnonzero(finished.state == State.STOPPED)
         if len(stopped):
             lost = _place(seen, finished, stopped)
-            y = np.maximum(posterior.predict(lost)[0], float(np.median(seen.y)))
-            posterior = condition(theta, seen.points.joined(lost), np.concatenate([seen.y, y]))
+            bad = np.maximum(posterior.predict(lost)[0], float(np.median(y)))
+            posterior = condition(theta, points.joined(lost), np.concatenate([y, bad]))
         feasible = ~(finished.violation[seen.rows] > 0)
         rows = seen.rows[feasible] if feasible.any() else seen.rows
         X, active = finished.X[rows], finished.active[rows]

@@ -10,11 +10,13 @@ from maquette.columns import Finished
 from maquette.history import History
 from maquette.surrogate.observations import observe
 from maquette.surrogate.posterior import condition
-from maquette.surrogate.refit import learn_hyperparameters
+from maquette.surrogate.refit import learn_hyperparameters, part
 from maquette.surrogate.threads import single_threaded
 
 # With fewer observations a model says no more than the values themselves.
 LEAST = 4
+# Of more observations a part is taken: the best third of so many, and others evenly over time.
+MOST = 800
 
 
 @single_threaded
@@ -42,7 +44,8 @@ def denoised(history: History) -> tuple[int, float, float] | None:
         return int(finished.trial[best]), float(finished.loss[best]), spread
     theta = learn_hyperparameters(history.problem, finished)
     seen = observe(history.problem, finished)
-    posterior = condition(theta, seen.points, seen.y)
+    keep = part(seen.y, MOST)
+    posterior = condition(theta, seen.points.take(keep), seen.y[keep])
     scale = finished.scale[eligible]
     at = seen.place(finished.X[eligible], finished.active[eligible], scale)
     mean, variance = posterior.predict(at)

@@ -52,6 +52,10 @@ class Points:
     def __len__(self) -> int:
         return len(self.Z)
 
+    def take(self, rows: Index) -> Points:
+        """Return some of the points."""
+        return Points(self.Z[rows], self.group, self.cell[rows])
+
     def joined(self, other: Points) -> Points:
         """Return these points followed by others."""
         Z, cell = np.concatenate([self.Z, other.Z]), np.concatenate([self.cell, other.cell])

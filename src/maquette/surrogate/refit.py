@@ -16,7 +16,7 @@ import numpy as np
 
 from maquette.columns import Finished
 from maquette.history import Problem
-from maquette.surrogate.gp import Hyperparameters, Points, fit
+from maquette.surrogate.gp import Hyperparameters, fit
 from maquette.surrogate.observations import observe
 
 # Hyperparameters are learned from at most so many observations: it costs n^3.
@@ -35,23 +35,23 @@ def refit_count(ended: int) -> int:
 
 
 def learn_hyperparameters(problem: Problem, finished: Finished) -> Hyperparameters:
-    """Return the hyperparameters learned from finished trials, all of them given.
-
-    Of many observations a part is used: the best third, and the rest evenly over time.
-    """
+    """Return the hyperparameters learned from finished trials; of many, from a part."""
     seen = observe(problem, finished)
-    keep = _part(seen.y)
-    points = Points(seen.points.Z[keep], seen.points.group, seen.points.cell[keep])
-    return fit(points, seen.y[keep])
+    keep = part(seen.y, MOST)
+    return fit(seen.points.take(keep), seen.y[keep])
 
 
-def _part(y: np.ndarray) -> np.ndarray:
+def part(y: np.ndarray, most: int) -> np.ndarray:
+    """Return which of n values (n,) to model if at most so many can be: indices, in order.
+
+    The best third of that number, and the rest evenly over time.
+    """
     n = len(y)
-    if n <= MOST:
+    if n <= most:
         return np.arange(n)
-    best = np.argsort(y, kind="stable")[: MOST // 3]
+    best = np.argsort(y, kind="stable")[: most // 3]
     rest = np.setdiff1d(np.arange(n), best)
-    even = rest[np.linspace(0, len(rest) - 1, MOST - len(best)).round().astype(int)]
+    even = rest[np.linspace(0, len(rest) - 1, most - len(best)).round().astype(int)]
     return np.union1d(best, even)
 
 

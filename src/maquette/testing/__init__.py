@@ -1,1 +1,1 @@
-"""What a searcher of your own is held to: the contract that every shipped searcher passes."""
+"""What a searcher, store or executor of your own is held to: the contracts, as plain checks."""
