@@ -18,8 +18,6 @@ from maquette.study.study import Study
 if TYPE_CHECKING:
     from maquette.scaling import DriftModel, Recipe
 
-UNIMPORTANT = 0.25  # of the noise: what is smaller cannot be seen in a run
-
 
 def answers(
     source: Study | History | Evidence,
@@ -151,14 +149,16 @@ def matter_answer(evidence: Evidence) -> str:
         return ""
     residual = model.noise()["residual"] or 0.0
     found = effects(evidence)
-    small = [e for e in found if e.high < UNIMPORTANT * residual or e.mean < 1e-4]
+    small = [e for e in found if e.mean < max(residual, 1e-4)]
     large = [e for e in found if e not in small]
     parts = []
     if large:
         ranks = listed(f"{e.name} ({percent(e.mean)})" for e in large)
         parts.append(f"What mattered, by the loss at a typical value tried: {ranks}.")
     if small:
-        parts.append(f"{listed(e.name for e in small)} made no difference that could be seen.")
+        parts.append(
+            f"{listed(e.name for e in small)} made less difference than the scatter of runs."
+        )
     return " ".join([*parts, more_budget(evidence)])
 
 

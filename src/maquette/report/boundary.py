@@ -14,12 +14,13 @@ FURTHEST = 64.0  # times the recommended value
 def at_the_edge(evidence: Evidence) -> list[tuple[str, str, float]]:
     """Return (name, "lower" or "upper", bound) for settings whose best value is on the boundary.
 
-    The recommended value counts where there is a recipe, else the best config's.
+    The fitted optimum counts where there is a model, else the best config's value.
     """
     space = evidence.history.space
-    config = evidence.recipe.config if evidence.recipe is not None else None
-    if config is None:
-        config = evidence.best.config if evidence.best is not None else {}
+    config = dict(evidence.best.config) if evidence.best is not None else {}
+    if evidence.model is not None:
+        fitted = evidence.model.optimum(**evidence.at)
+        config |= {name: estimate.mean for name, estimate in fitted.items()}
     found = []
     for name, parameter in space.items():
         if not isinstance(parameter, Float | Int) or name not in config:

@@ -1,7 +1,8 @@
 """What mattered: what a setting costs when it stands where it was typically tried.
 
 For each setting x_j, others at the model's best: I_j = mean over the values tried of the model's
-relative excess loss. It is the main effect of a functional ANOVA under the distribution of the
+relative excess loss, less that of the best settings themselves (doubt about where the best is is no
+effect of a setting). It is the main effect of a functional ANOVA under the distribution of the
 runs themselves, in units of loss instead of variance, so it adds over settings only roughly.
 
 References
@@ -43,15 +44,16 @@ def effects(evidence: Evidence) -> list[Effect]:
     if model is None:
         return []
     names = [s.name for s in model.runs.settings if s.varies]
-    found = [_effect(model, evidence, name) for name in names]
+    base = model.regret({}, **evidence.at).mean
+    found = [_effect(model, evidence, name, base) for name in names]
     return sorted(found, key=lambda e: (-e.mean, e.name))
 
 
-def _effect(model: DriftModel, evidence: Evidence, name: str) -> Effect:
+def _effect(model: DriftModel, evidence: Evidence, name: str, base: float) -> Effect:
     tried = [t.config[name] for t in evidence.history.trials if name in t.config]
     parts = [model.regret({name: v}, **evidence.at) for v in representative(tried)]
     mean, low, high = (
-        float(np.mean([getattr(p, k) for p in parts])) for k in ("mean", "low", "high")
+        float(np.mean([getattr(p, k) for p in parts])) - base for k in ("mean", "low", "high")
     )
     return Effect(name, max(0.0, mean), max(0.0, low), max(0.0, high))
 

@@ -1,0 +1,190 @@
+"""The answers, the figures and the page, from histories whose truth is known."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+import maquette as mq
+from maquette.history import History, Problem
+from maquette.objective import Objective
+from maquette.report import Evidence, answers, figures, gather, render, write
+from maquette.report.boundary import at_the_edge
+from maquette.report.importance import effects
+from maquette.report.svg import Axis
+from maquette.report.words import listed, percent, short
+from tests.report.histories import HOSTILE, history, space
+
+
+@pytest.fixture(scope="module")
+def scaled() -> Evidence:
+    return gather(history())
+
+
+@pytest.fixture(scope="module")
+def flat() -> Evidence:
+    return gather(history(40, scaled=False))
+
+
+class Strict(HTMLParser):
+    """Collects tags, and fails on tags that are closed in the wrong order."""
+
+    VOID = ("meta", "br", "img", "line", "circle", "path", "rect", "polyline", "polygon", "link")
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+        if tag not in ("meta", "br", "img"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag
+
+
+def parsed(page: str) -> Strict:
+    parser = Strict()
+    parser.feed(page)
+    assert not parser.open
+    return parser
+
+
+def island(page: str) -> dict[str, object]:
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)
+    assert found
+    data: dict[str, object] = json.loads(found.group(1))
+    return data
+
+
+def test_four_answers_with_a_scale_and_three_without(scaled: Evidence, flat: Evidence) -> None:
+    assert len(answers(scaled)) == 4
+    assert len(answers(flat)) == 3
+
+
+def test_the_recipe_and_the_cliff_are_where_the_runs_put_them(scaled: Evidence) -> None:
+    text = answers(scaled)
+    assert scaled.recipe is not None
+    assert scaled.recipe.config["lr"] == pytest.approx(0.01, rel=0.25)
+    assert "width 256" in text[3]
+    assert "diverged" in text[1]
+    assert "the cliff is nearest in lr" in text[1]
+
+
+def test_what_matters_is_told_from_what_does_not(scaled: Evidence) -> None:
+    found = effects(scaled)
+    assert [e.name for e in found] == ["lr", "decay"]
+    assert found[0].mean > 10 * found[1].mean
+    assert "decay made less difference" in answers(scaled)[2]
+
+
+def test_an_optimum_on_the_boundary_is_said() -> None:
+    evidence = gather(history(optimum=1e-3, scaled=False))
+    assert ("lr", "lower") in [(name, side) for name, side, _ in at_the_edge(evidence)]
+    assert "lr sits on the lower end of its range" in answers(evidence)[0]
+
+
+def test_an_optimum_inside_is_on_no_boundary(flat: Evidence) -> None:
+    assert "lr sits" not in answers(flat)[0]
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+@pytest.mark.parametrize("scaled_too", [True, False])
+def test_few_trials_are_enough_for_a_page(n: int, scaled_too: bool) -> None:
+    evidence = gather(history(n, scaled=scaled_too))
+    assert answers(evidence)
+    parsed(render(evidence.history, name="young"))
+
+
+def test_nothing_finished_says_so() -> None:
+    empty = History(Problem(space(), Objective.parse("loss")))
+    assert answers(empty) == ["No trial has finished with a result yet (trials: none)."]
+
+
+def test_figures_are_json_and_hold_every_run(scaled: Evidence) -> None:
+    found = figures(scaled)
+    json.dumps(found, allow_nan=False)
+    assert len(found["curves"]) == 2
+    assert sum(len(p["lines"]) for p in found["curves"]) == 60
+    done = len(scaled.done)
+    assert len(found["predicted"]["points"]) == done
+    assert {f["setting"] for f in found["valleys"]} == {"lr", "decay"}
+    assert sum(len(p["points"]) for p in found["valleys"][0]["panels"]) == done
+    panel = next(p for p in found["optimum"] if p["setting"] == "lr")
+    assert all(
+        a <= m <= b for a, m, b in zip(panel["low"], panel["mean"], panel["high"], strict=True)
+    )
+    assert panel["target"][0] == 256
+
+
+def test_the_page_is_whole_and_needs_no_network(scaled: Evidence) -> None:
+    page = render(scaled.history, name="whole", model=scaled.model, recipe=scaled.recipe)
+    tags = parsed(page).seen
+    assert not [a for _, attrs in tags for a in attrs if a in ("src", "href")]
+    assert not re.findall(r"https?://|@import|url\(", page)
+    assert len([1 for tag, attrs in tags if tag == "tr" and "data-state" in attrs]) == 60
+    assert len(page) < 400_000
+
+
+def test_the_island_holds_the_trials(scaled: Evidence) -> None:
+    data = island(render(scaled.history, name="whole", model=scaled.model, recipe=scaled.recipe))
+    trials = data["trials"]
+    assert isinstance(trials, list)
+    for record, kept in zip(scaled.history.trials, trials, strict=True):
+        assert kept["state"] == record.state.value
+        assert (kept["loss"] is None) == math.isnan(record.loss)
+
+
+def test_hostile_names_stay_text() -> None:
+    evidence = gather(history(30, names=(HOSTILE, "<b>decay</b>")))
+    page = render(evidence.history, name=HOSTILE, model=evidence.model, recipe=evidence.recipe)
+    tags = parsed(page).seen
+    assert not [tag for tag, _ in tags if tag == "img"]
+    assert not [attrs for _, attrs in tags if "onerror" in attrs]
+    assert island(page)["study"] == HOSTILE
+
+
+def test_a_study_is_written_with_and_without_a_scale(tmp_path: Path) -> None:
+    def valley(trial: mq.Trial) -> float:
+        return 1.0 + math.log(trial["lr"] / 0.01) ** 2
+
+    for name, scale in (("flat", None), ("scaled", mq.Scale(width=(32, 64)))):
+        study = mq.Study(name, space(), valley, scale=scale, searcher="sobol")
+        study.run(8)
+        path = write(study, tmp_path / f"{name}.html")
+        parsed(path.read_text())
+
+
+def test_a_report_that_cannot_be_written_says_where(tmp_path: Path) -> None:
+    study = mq.Study("s", space())
+    with pytest.raises(mq.MaquetteError, match="cannot be written"):
+        write(study, tmp_path / "missing" / "report.html")
+
+
+@pytest.mark.parametrize("log", [True, False])
+@pytest.mark.parametrize("ends", [(1e-4, 1e3), (2.1, 2.2), (3.0, 3.0), (0.9, 7.0), (1e-9, 2e-9)])
+def test_ticks_are_few_round_and_inside(log: bool, ends: tuple[float, float]) -> None:
+    axis = Axis(ends, log=log)
+    ticks = axis.ticks(5)
+    assert 1 <= len(ticks) <= 8
+    assert all(-1e-9 <= axis.part(t) <= 1 + 1e-9 for t in ticks)
+    assert len({short(t, 6) for t in ticks}) == len(ticks)
+
+
+def test_words() -> None:
+    assert short(0.0081234) == "0.00812"
+    assert short(800000.0) == "800,000"
+    assert short(1.5e-7) == "1.50e-7"
+    assert percent(0.0123) == "1.2 %"
+    assert listed(["a", "b", "c"]) == "a, b and c"
