@@ -139,4 +139,5 @@ def _read(place: Path, run: TargetRun) -> bool:
     run.steps, run.losses = kept["steps"], kept["losses"]
     run.loss = math.nan if kept["loss"] is None else kept["loss"]
     run.state, run.seconds = State(kept["state"]), kept["seconds"]
+    run.message = kept["message"]
     return True
