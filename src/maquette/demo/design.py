@@ -81,7 +81,7 @@ def quick() -> Design:
             tokens=(QUICK_TOKENS, QUICK_TOKENS),
         ),
         trials=48,
-        seconds=60.0,
+        seconds=55.0,
         fixed={"batch": 8, "init_scale": 1.0},
         untested=("depth", "tokens", "batch size", "initialisation scale"),
     )
