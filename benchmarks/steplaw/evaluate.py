@@ -15,9 +15,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-from steplaw import Cell, cells, large, load, small, take
 
 from maquette.scaling import fit, literature
+from steplaw import Cell, cells, large, load, small, take
 
 
 def ours(rows: dict, held: list, prior: dict | None = None) -> list[dict]:

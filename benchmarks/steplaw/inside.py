@@ -14,9 +14,9 @@ import itertools
 import json
 
 import numpy as np
-from steplaw import Cell, cells, load, small, take
 
 from maquette.scaling import fit
+from steplaw import Cell, cells, load, small, take
 
 
 def predict(rows: dict[str, np.ndarray], table: dict[str, np.ndarray], held: list) -> list[dict]:

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from steplaw import cells, load, small, take
 
 from maquette.scaling import fit
+from steplaw import cells, load, small, take
 
 TARGET = {"N": 1.07e9, "D": 5.69e10}
 

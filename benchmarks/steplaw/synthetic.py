@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from maquette.scaling import fit  # noqa: E402
-from tests.scaling import families as fam  # noqa: E402
+from tests.scaling import families as fam
 
-DESIGNS = ("grid", "random20", "random40", "random80", "proxies100", "many60")
+from maquette.scaling import fit
+
+DESIGNS = ("grid", "random20", "random40", "random80", "proxies100", "many60", "nine")
 
 
 def case(kind: str, design: str, seed: int) -> dict:
@@ -37,6 +38,10 @@ def case(kind: str, design: str, seed: int) -> dict:
         scales = fam.lattice(4, (3, 2, 2, 2), (0.69,) * 4)
         x, s = fam.halved(w, scales, 60, rng)
         target = np.array([0.69 * 3, 0.69 * 2, 0.69 * 2, 0.69 * 2])
+    elif design == "nine":
+        scales = fam.lattice(2, (3, 3), (0.35, 1.1))
+        x, s = fam.scattered(w, scales, 300, rng, 3.0)
+        target = np.array([1.6, 2.8])
     else:
         # Two sizes, three amounts of data each; the target 3-4 times larger in both.
         scales = fam.lattice(2, (2, 3), (0.25, 0.9))

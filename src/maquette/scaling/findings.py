@@ -70,7 +70,7 @@ def _logs(runs: Runs) -> Iterator[tuple[str, Array]]:
         if setting.kind != "linear":
             column = runs.x[:, j]
             yield setting.name, column[np.isfinite(column)]
-    if runs.logarithmic:
+    if runs.offset == 0.0:
         yield "loss", runs.t
 
 
@@ -139,7 +139,7 @@ def edge_findings(runs: Runs, problem: Problem, mode: Mode) -> Iterator[Finding]
             mine = [o for o in outside if o[0] == side]
             if not mine:
                 continue
-            grave = min(o[1] for o in mine) < 0 or 2 * len(mine) > len(groups)
+            grave = 2 * len(mine) > len(groups)
             where = ", ".join(_where(runs, o[2]) for o in mine[:3])
             scale = f" at {where}" if where else ""
             yield Finding(

@@ -20,6 +20,7 @@ from maquette.scaling.findings import (
     scale_findings,
     table_findings,
 )
+from maquette.scaling.mean import optimum
 from maquette.scaling.posterior import Mode, Problem
 from maquette.scaling.recipe import Estimate, Recipe, least_regret
 from maquette.scaling.runs import Runs
@@ -120,6 +121,34 @@ class DriftModel:
         for j, setting in enumerate(self.runs.numeric):
             ends = [self._reach(target, x, j, side, regret + loss) for side in (-1.0, 1.0)]
             out[setting.name] = (setting.decode(ends[0]), setting.decode(ends[1]))
+        return out
+
+    def importance(self, **at: float) -> dict[str, float]:
+        """Return what each setting is worth at a scale: relative loss of a typical value tried.
+
+        For a numeric setting the mean excess of its 10th and 90th percentile of what was tried,
+        moved along with the optimum; for a choice the mean excess of its other levels.
+        """
+        place = self._place(at)
+        levels, target, x, _ = self._best(place)
+        base = float(np.mean(target.excess(x)))
+        centre = np.median(target.centre, 0)
+        parts = self.problem.layout.split(self.mode.theta)
+        tried = self.runs.x - optimum(parts, self.problem.rows)
+        out = {}
+        for j, setting in enumerate(self.runs.numeric):
+            ends = np.nanpercentile(tried[:, j], [10.0, 90.0])
+            points = np.tile(x, (2, 1))
+            points[:, j] = centre[j] + ends
+            out[setting.name] = max(0.0, float(np.median(target.excess(points), 0).mean()) - base)
+        for i, choice in enumerate(self.runs.choices):
+            others = []
+            for other in range(len(choice.levels)):
+                if other != levels[i]:
+                    swapped = (*levels[:i], other, *levels[i + 1 :])
+                    low = self._target(place, swapped).log_floor - target.log_floor
+                    others.append(float(np.mean(low)))
+            out[choice.name] = max(0.0, float(np.mean(others)))
         return out
 
     def noise(self) -> dict[str, float | None]:

@@ -41,7 +41,8 @@ class Runs:
         Coordinates of the varying numeric settings (n, p), NaN where inactive; one-hot levels
         of the varying choices (n, L); varying axes of scale (n, A).
     t
-        Log loss (n,), or loss over its spread where some loss is not positive (``logarithmic``).
+        log((loss - offset) / unit) (n,). Where every loss is positive the offset is 0 and the
+        unit 1; else the offset lies one spread below the lowest loss and the unit is that spread.
     repeats
         Number of runs behind each point (n,).
     cell
@@ -66,7 +67,7 @@ class Runs:
     gd: Array
     sd: Array
     seed_sd: float | None
-    logarithmic: bool
+    offset: float
     unit: float
     rows: int
     duplicates: int
@@ -94,7 +95,7 @@ class Runs:
 
     def to_loss(self, t: Array | float) -> Array:
         """Map t back to the column's unit of loss."""
-        return np.asarray(np.exp(t) if self.logarithmic else np.asarray(t) * self.unit)
+        return np.asarray(self.offset + self.unit * np.exp(t))
 
 
 def read_table(
@@ -268,11 +269,13 @@ def _arrays(
     axes = tuple(axis_of(a, np.asarray(cells)[:, i]) for i, a in enumerate(names[1]))
     s = _stack([np.log(scales[a.name]) - a.centre for a in axes if a.varies], n)
 
-    logarithmic = bool(np.all(y[done] > 0))
-    spread = float(np.subtract(*np.percentile(y[done], [75, 25]))) or float(np.std(y[done])) or 1.0
-    unit = 1.0 if logarithmic else spread
+    offset, unit = 0.0, 1.0
+    if not np.all(y[done] > 0):
+        quarters = np.percentile(y[done], [25, 75])
+        unit = float(quarters[1] - quarters[0]) or float(np.std(y[done])) or 1.0
+        offset = float(y[done].min()) - unit
     with np.errstate(divide="ignore", invalid="ignore"):
-        t = np.log(y) if logarithmic else y / unit
+        t = np.log((y - offset) / unit)
     key = np.round(np.concatenate([s, g, np.nan_to_num(x, nan=1e9)], 1), 9)
     full = np.concatenate([key[done], t[done, None]], 1)
     _, first = np.unique(np.round(full, 12), axis=0, return_index=True)
@@ -300,7 +303,7 @@ def _arrays(
         gd=dead[:, a:b],
         sd=dead[:, :a],
         seed_sd=seed_sd,
-        logarithmic=logarithmic,
+        offset=offset,
         unit=unit,
         rows=int(n),
         duplicates=int(done.sum()) - len(rows),
