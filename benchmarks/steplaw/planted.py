@@ -74,10 +74,7 @@ def main() -> None:
         rows.append(
             [name, recipe.verdict.level, " ".join(recipe.verdict.codes), 100 * recipe.regret]
         )
-        print(
-            f"{name:32s} {recipe.verdict.level:13s} {recipe.verdict.codes} {100 * recipe.regret:.3g} %",
-            flush=True,
-        )
+        print(*(f"{v!s:32s}" for v in rows[-1]), flush=True)
     if args.out:
         with args.out.open("w", newline="") as f:
             writer = csv.writer(f)

@@ -1,7 +1,8 @@
 """The Step Law table and the excess of a prediction, as the record defines them.
 
 The data (github.com/step-law/steplaw, `data/dense_lr_bs_loss.csv`) is read from
-``$MAQUETTE_DATA/steplaw/dense.csv``; `bs` is in sequences of 2,048 tokens, the loss is `smooth loss`.
+``$MAQUETTE_DATA/steplaw/dense.csv``; `bs` is in sequences of 2,048 tokens, the loss is
+`smooth loss`.
 """
 
 from __future__ import annotations

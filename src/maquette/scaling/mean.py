@@ -63,10 +63,21 @@ class Layout:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Sizes of log A, alpha, level (1, choices, cells), B, K, k, q, log h^2, t."""
+        """Sizes of log A, alpha, level (1, choices, cells), B, K, k, q, log h^2, t, log gamma."""
         p, a = self.p, self.a
         linear = 1 + self.levels + self.cells
-        return (a, a, linear, self.m * p, (1 + a) * p, p, p * (p - 1) // 2, p, p * (p - 1))
+        return (
+            a,
+            a,
+            linear,
+            self.m * p,
+            (1 + a) * p,
+            p,
+            p * (p - 1) // 2,
+            p,
+            p * (p - 1),
+            min(a, 1),
+        )
 
     @property
     def starts(self) -> tuple[int, ...]:
@@ -88,6 +99,7 @@ class Layout:
             q=b[6],
             h2=np.exp(b[7]),
             t=b[8],
+            log_gamma=b[9],
         )
 
 
@@ -105,6 +117,7 @@ class Parts:
     q: Array
     h2: Array
     t: Array
+    log_gamma: Array
 
 
 def optimum(parts: Parts, rows: Rows) -> Array:
@@ -116,7 +129,7 @@ def log_floor(parts: Parts, rows: Rows) -> Array:
     """Log loss at the optimum, shape (..., n)."""
     ones = np.ones((len(rows.s), 1))
     linear = np.concatenate([ones, rows.g, rows.e], 1) @ parts.level[..., None]
-    return np.asarray(linear[..., 0] + floor(parts.log_a, parts.alpha, rows.s))
+    return np.asarray(linear[..., 0] + floor(parts.log_a, parts.alpha, parts.log_gamma, rows.s))
 
 
 def log_kappa(parts: Parts, s: Array) -> Array:
@@ -144,7 +157,7 @@ def mean_jacobian(layout: Layout, theta: Array, rows: Rows) -> tuple[Array, Arra
     parts = layout.split(theta)
     n = len(rows.s)
     ones = np.ones((n, 1))
-    by_a, by_alpha = floor_jacobian(parts.log_a, parts.alpha, rows.s)
+    by_a, by_alpha, by_gamma = floor_jacobian(parts.log_a, parts.alpha, parts.log_gamma, rows.s)
     blocks = [by_a, by_alpha, np.concatenate([ones, rows.g, rows.e], 1)]
     v = np.zeros(n)
     if layout.p:
@@ -159,4 +172,4 @@ def mean_jacobian(layout: Layout, theta: Array, rows: Rows) -> tuple[Array, Arra
             (z1[:, :, None] * by_kappa[:, None, :]).reshape(n, -1),
             *rest,
         ]
-    return log_floor(parts, rows) + v, v, np.concatenate(blocks, 1)
+    return log_floor(parts, rows) + v, v, np.concatenate([*blocks, by_gamma], 1)

@@ -51,6 +51,8 @@ class Sizes:
         Where a well turns from quadratic to linear, as log h^2.
     alpha, alpha_sd
         Exponent of the floor in an axis.
+    log_gamma, log_gamma_sd
+        Power of the reducible part: between published fits at 0.31 to 0.45 and at 1.
     log_a, log_a_sd
         Reducible part over irreducible part at the middle of the scales.
     choice_floor, choice_shift
@@ -68,8 +70,10 @@ class Sizes:
     side_sd: float = 0.5
     log_h2: float = math.log(0.05)
     log_h2_sd: float = 1.2
-    alpha: float = 0.3
-    alpha_sd: float = 0.2
+    alpha: float = 0.4
+    alpha_sd: float = 0.25
+    log_gamma: float = -0.4
+    log_gamma_sd: float = 0.5
     log_a: float = math.log(0.5)
     log_a_sd: float = 1.0
     choice_floor: float = 0.1
@@ -118,4 +122,5 @@ def prior(
     spread[c[6] : c[7]] = sizes.pair_sd
     mean[c[7] : c[8]], spread[c[7] : c[8]] = sizes.log_h2, sizes.log_h2_sd
     mean[c[8] : c[9]], spread[c[8] : c[9]] = sizes.side, sizes.side_sd
+    mean[c[9] : c[10]], spread[c[9] : c[10]] = sizes.log_gamma, sizes.log_gamma_sd
     return mean, spread
