@@ -80,8 +80,8 @@ def test_what_export_writes_transfer_reads(bowl: Cli) -> None:
     assert from_table["at"] == {"width": 64}
     from_study = bowl("transfer", "bowl", "--at", "width=64", "--json").json
     assert from_table.keys() == from_study.keys()
-    assert from_study["config"]["x"] == pytest.approx(0.3, rel=0.3)
-    assert from_table["config"]["x"] == pytest.approx(0.3, rel=0.3)
+    assert from_table["runs"] == from_study["runs"]
+    assert from_table["config"]["x"] == pytest.approx(from_study["config"]["x"], rel=0.1)
 
 
 def test_a_study_s_target_is_its_scale_s(bowl: Cli) -> None:

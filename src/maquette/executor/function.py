@@ -16,7 +16,7 @@ import os
 import sys
 from importlib.machinery import SourceFileLoader
 from types import ModuleType
-from typing import Any
+from typing import Any, final
 
 from maquette.errors import ExecutorError
 from maquette.executor.protocol import Function
@@ -34,6 +34,7 @@ class _ScriptReachedRun(BaseException):
     """A script without a __main__ guard came to the line that starts its own study."""
 
 
+@final
 class _Preparing:
     """Whether this process is a server that is executing the user's file to get at a function."""
 

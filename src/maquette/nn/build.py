@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, final
 
 import torch
 from torch import nn
@@ -18,6 +18,7 @@ Point = Mapping[str, float]
 BUDGET = ("batch", "tokens")  # axes of a run that the model does not know of
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class Scales:
     """Base and target of a plan, checked.

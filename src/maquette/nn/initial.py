@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import final
 
 import torch
 from torch import nn
@@ -21,6 +22,7 @@ from maquette.nn.build import Builder, Scales, build_at
 SNAP = 0.2  # a power further than this from a multiple of 1/2 is taken as measured
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class AsBuilt:
     """Powers of the width and depth ratios in the initial deviations, by template of name."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import final
 
 from maquette.nn.trace import Node, Trace
 
@@ -26,6 +27,7 @@ LINEAR = {
 }  # fmt: skip
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class Branch:
     """One residual branch.

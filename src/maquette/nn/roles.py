@@ -14,6 +14,7 @@ import fnmatch
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import final
 
 from torch import nn
 
@@ -26,6 +27,7 @@ from maquette.nn.trace import Trace, Use
 from maquette.scaling.parametrization import ROLES, Role
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class ParameterRole:
     """One parameter of the model.
@@ -60,6 +62,7 @@ class ParameterRole:
         return self.fan_in if self.role in ("hidden", "readout", "tied") else self.fan_out
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class Anatomy:
     """Roles at the target, and residual branches at the base's and the target's depth."""

@@ -46,6 +46,7 @@ CONSTANTS = {
 GATHERS = {"embedding", "_embedding_bag", "index", "index_select", "gather"}
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class Use:
     """One operation that consumed a parameter.
@@ -65,6 +66,7 @@ class Use:
     op: str
 
 
+@final
 @dataclass(slots=True)
 class Node:
     """An activation: the operation that made it, from which activations, with which parameters."""
@@ -79,6 +81,7 @@ class Node:
     floating: bool = True  # indices and masks are not
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class Memory:
     """Which parameter a weight came from, and where its axes lie in memory."""
@@ -99,6 +102,7 @@ class Memory:
         return out
 
 
+@final
 @dataclass(slots=True)
 class Trace:
     """What one forward pass showed."""

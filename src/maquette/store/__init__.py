@@ -70,7 +70,7 @@ def open_store(url: str | os.PathLike[str] | None = None, *, read_only: bool = F
         if not place.startswith("/") or place in ("/", "/:memory:"):
             raise StoreError(
                 f"{shown(text)} names no file",
-                hint="sqlite:///maquette.db (here), sqlite:////tmp/maquette.db; None: in memory",
+                hint="sqlite:///maquette.db (here), sqlite:////data/maquette.db; None: in memory",
             )
         return _open_sqlite(Path(place[1:]), dict(parse_qsl(query)), read_only)
     if base in ("postgresql", "postgres"):

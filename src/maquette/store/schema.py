@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, final
 
 from sqlalchemy import BigInteger, Column, Double, ForeignKey, Integer, MetaData, Table, Text
 from sqlalchemy.ext.compiler import compiles
@@ -53,6 +53,7 @@ leases = Table(
 )
 
 
+@final
 class Clock(FunctionElement[float]):
     """The database's clock: seconds since the epoch."""
 

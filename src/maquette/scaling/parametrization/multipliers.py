@@ -20,10 +20,12 @@ Dey et al. (2025). arXiv:2505.01618, table 1.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import final
 
 from maquette.scaling.parametrization.rule import Role, Rule
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class Multipliers:
     """Factors from the base model's settings to the target's, for one tensor.

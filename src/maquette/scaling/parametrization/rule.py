@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, final, get_args
 
 Role = Literal["embedding", "hidden", "readout", "tied", "vector", "scalar"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class Exponents:
     """Powers of a tensor's width ratio m_N that multiply its settings.
@@ -33,6 +34,7 @@ class Exponents:
     eps: float
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class Rule:
     """A parametrization of width and depth for Adam and AdamW.

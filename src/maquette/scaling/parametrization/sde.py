@@ -16,10 +16,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import final
 
 from maquette.errors import ScaleError
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class Noise:
     """Factors for every tensor alike; ``beta`` multiplies 1 - beta1 and 1 - beta2."""
