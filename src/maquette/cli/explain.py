@@ -70,9 +70,9 @@ _EXPLANATIONS = {
     ),
     "MQ354": (
         "A store that cannot be used for now",
-        "Its disk is full, or its database server does not answer. A run waits for a while and goes "
-        "on; where it gives up, results are kept in the trial's folder and taken from there by the "
-        "next run. Mend the store and give the same command.",
+        "Its disk is full, or its database server does not answer. A run waits for a while and "
+        "goes on; where it gives up, results are kept in the trial's folder and taken from there "
+        "by the next run. Mend the store and give the same command.",
     ),
     "MQ400": (
         "Where jobs run",

@@ -253,13 +253,7 @@ def _arrays(
     log: Mapping[str, bool],
 ) -> Runs:
     used = done | diverged
-    described: list[Setting] = []
-    for name in names[0]:
-        v = values[name]
-        if isinstance(v, list):
-            described.append(choice_setting(name, [v[i] for i in np.flatnonzero(used)]))
-        else:
-            described.append(numeric_setting(name, v[used], log.get(name)))
+    described = _described(names[0], values, np.flatnonzero(used), log)
     n = y.size
     numeric = [c for c in described if c.varies and c.kind != "choice"]
     choices = [c for c in described if c.varies and c.kind == "choice"]
@@ -309,6 +303,21 @@ def _arrays(
         duplicates=int(done.sum()) - len(rows),
         unfinished=int(n - used.sum()),
     )
+
+
+def _described(
+    names: Sequence[str],
+    values: Mapping[str, Any],
+    used: np.ndarray[Any, np.dtype[np.int64]],
+    log: Mapping[str, bool],
+) -> list[Setting]:
+    """Say what each setting's column means, from the rows that count."""
+    return [
+        choice_setting(name, [values[name][i] for i in used])
+        if isinstance(values[name], list)
+        else numeric_setting(name, values[name][used], log.get(name))
+        for name in names
+    ]
 
 
 def _stack(parts: Sequence[Any], n: int) -> Array:
