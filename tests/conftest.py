@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 # Before numpy is imported: xdist already runs one process a core.
@@ -89,3 +90,22 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             if IN_CI and service not in OPTIONAL:
                 pytest.fail(f"CI must provide {service}: {reason}", pytrace=False)
             pytest.skip(f"needs {service}: {reason}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """In CI, turn a skip that a test or fixture asked for into a failure.
+
+    A ``skipif`` mark (another platform) stays a skip; so does missing data that is optional.
+    """
+    report = yield
+    if not (IN_CI and report.skipped and call.excinfo) or hasattr(report, "wasxfail"):
+        return report
+    reason = str(call.excinfo.value)
+    by_mark = getattr(call.excinfo.value, "_use_item_location", False)
+    if not by_mark and "MAQUETTE_DATA" not in reason:
+        report.outcome = "failed"
+        report.longrepr = f"CI must provide what {item.nodeid} needs: {reason}"
+    return report
