@@ -59,6 +59,9 @@ class Duration:
     @classmethod
     def parse(cls, spec: Mapping[str, Any] | None) -> Duration:
         """Read ``{"steps": (27, 729)}``; a single number means least = full."""
+        hint = 'for example fidelity={"steps": (27, 729)}'
+        if spec is not None and not isinstance(spec, Mapping):
+            raise StudyError(f"fidelity must map a name to (least, full), not {spec!r}", hint=hint)
         problems: list[str] = []
         rows: list[tuple[str, float, float]] = []
         for key, value in (spec or {}).items():
@@ -70,7 +73,7 @@ class Duration:
             else:
                 rows.append((str(key), pair[0], pair[1]))
         if problems:
-            raise StudyError(problems, hint='for example fidelity={"steps": (27, 729)}')
+            raise StudyError(problems, hint=hint)
         return cls(tuple(rows))
 
     @property

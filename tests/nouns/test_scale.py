@@ -81,6 +81,12 @@ def test_bad_durations_are_refused(bad):
         Duration.parse({"steps": bad})
 
 
+@pytest.mark.parametrize("bad", [3, "steps", ("steps", 1, 9)])
+def test_a_duration_is_a_mapping(bad):
+    with pytest.raises(StudyError, match="must map a name"):
+        Duration.parse(bad)
+
+
 def test_instances_must_be_distinct_and_kept_apart():
     with pytest.raises(StudyError, match="both tune and test"):
         Instances(tune=[1, 2], test=[2])

@@ -209,3 +209,8 @@ def test_defaults_move_into_the_constraints():
     space.check(config)
     assert config["a"] + config["b"] > 0.15
     assert config == space.defaults() == Space(space, space.constraints).defaults()
+
+
+def test_a_range_wider_than_integers_go_has_no_count():
+    wide = Space({"a": Float(1e-300, 1e300, log=True), "b": Float(-1e300, 1e300), "n": Int(1, 3)})
+    np.testing.assert_array_equal(wide.cardinality, [0, 0, 3])

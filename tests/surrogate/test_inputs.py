@@ -204,3 +204,29 @@ def test_a_trial_that_breaks_a_constraint_is_not_the_best():
         metrics = {"loss": float(i), "mem": 2.0 if i < 3 else 0.5}
         script.write(Ended(i, job, State.DONE, metrics))
     assert denoised(script.history)[0] == 3
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e-9, 1e30, 1e200, 1e300])
+def test_losses_of_any_size_keep_their_order(unit):
+    y = np.array([0.3, 0.1, 0.9, 0.2, 0.5]) * unit
+    z = learn(y).forward(y)
+    assert np.array_equal(np.argsort(z), np.argsort(y))
+    assert z.std() == pytest.approx(1.0)
+
+
+def test_the_best_of_losses_that_cannot_be_squared_is_found():
+    space = Space({"x": Float(0, 1)})
+    script = Script(Problem(space, Objective("loss")))
+    for x in (0.9, 0.1, 0.5, 0.7, 0.3):
+        script.try_config({"x": x}, loss=1e300 * x)
+    found = denoised(script.history)
+    assert found is not None
+    assert found[0] == 1
+    assert 0 <= found[1] < 3e299
+
+
+def test_equal_losses_leave_no_doubt():
+    y = np.full(6, 1e-6)
+    warp = learn(y)
+    assert np.abs(warp.forward(y)).max() < 1e-3
+    assert float(warp.slope(np.zeros(1))[0]) < 1e-12

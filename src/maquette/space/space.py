@@ -125,8 +125,8 @@ class Space:
     @property
     def cardinality(self) -> NDArray[np.int64]:
         """Number of values of each column, 0 for a Float, shape (d,)."""
-        counts = (self._codec.high - self._codec.low + 1).astype(np.int64)
-        return np.where(self._codec.is_float, 0, counts)
+        counts = np.where(self._codec.is_float, 0.0, self._codec.high - self._codec.low + 1)
+        return counts.astype(np.int64)
 
     def activity(self, config: GivenConfig) -> Mask:
         """Return which parameters are active in a config, shape (d,)."""

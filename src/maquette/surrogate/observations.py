@@ -24,6 +24,8 @@ Array = NDArray[np.float64]
 
 # A cell's own median counts as many trials as it has, the line through all cells as this many.
 LINE_WEIGHT = 3.0
+# Losses beyond this count as this: differences of them must be floating-point numbers.
+LARGEST = 1e300
 
 
 @final
@@ -80,7 +82,7 @@ def observe(problem: Problem, finished: Finished) -> Observations:
     """Return the observations among finished trials."""
     embed = embedding(problem.space, problem.scale)
     rows = np.flatnonzero(finished.ok)
-    loss, scale = finished.loss[rows], finished.scale[rows]
+    loss, scale = np.clip(finished.loss[rows], -LARGEST, LARGEST), finished.scale[rows]
     cells = _cells(embed, scale, loss)
     residual = loss - np.append(cells.floor, 0.0)[cells.index(scale)] if len(rows) else loss
     warp = learn(residual)

@@ -56,7 +56,7 @@ class Warp:
 
 
 def learn(y: Array) -> Warp:
-    """Return the warp of losses (n,), n >= 0; constant losses map to zero."""
+    """Return the warp of losses (n,), n >= 0, below 1e305; constant losses map to zero."""
     if len(y) == 0:
         return Warp(0.0, 0.0, 0.0, 1.0)
     m, low = float(np.median(y)), float(np.quantile(y, 0.05))
@@ -64,9 +64,10 @@ def learn(y: Array) -> Warp:
     if s <= 1e-12 * max(abs(m), 1e-300):
         s = 0.0
     g = _draw_in(y, m, s)
-    mean, sd = float(g.mean()), float(g.std())
-    tiny = sd <= 1e-12 * max(float(np.abs(g).max()), 1e-300)
-    return Warp(m, s, mean, 1.0 if tiny else sd)
+    # In units of the largest, so that no square leaves the range of floating point.
+    unit = max(float(np.abs(g).max()), 1e-300)
+    mean, sd = float((g / unit).mean()) * unit, float((g / unit).std()) * unit
+    return Warp(m, s, mean, max(sd, 1e-12 * unit))
 
 
 def _draw_in(y: Array, m: float, s: float) -> Array:
