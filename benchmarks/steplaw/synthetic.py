@@ -116,7 +116,8 @@ def show(kind: str, design: str, rows: list[dict]) -> None:
         f"{design:10s} {kind:8s} regret med {mid('regret'):6.3f} mean {avg('regret'):6.3f} "
         f"expected med {mid('expected'):6.3f} copied {mid('copied'):6.2f} | "
         f"x cover {avg('cover_x'):.2f} width {mid('width_x'):.2f} | "
-        f"loss cover {avg('cover_loss'):.2f} width {mid('width_loss'):.2f}% | {levels} (trusted and over 1 %: {bad}) {avg('seconds'):.2f} s",
+        f"loss cover {avg('cover_loss'):.2f} width {mid('width_loss'):.2f}% | "
+        f"{levels} (trusted and over 1 %: {bad}) {avg('seconds'):.2f} s",
         flush=True,
     )
 

@@ -33,14 +33,27 @@ def root(v: Array) -> tuple[Array, Array]:
     v = np.clip(v, -1e6, _CLIP)
     small = np.abs(v) < 1e-2
     w = np.where(small, 1.0, v)
-    phi = 2.0 * (np.expm1(w) - w) / w**2
-    dphi = 2.0 * np.expm1(w) / w**2 - 2.0 * phi / w
-    series = 1.0 + v / 3.0 + v**2 / 12.0 + v**3 / 60.0
-    dseries = 1.0 / 3.0 + v / 6.0 + v**2 / 20.0
-    phi = np.where(small, series, phi)
-    dphi = np.where(small, dseries, dphi)
+    grown = np.expm1(w)
+    phi = np.where(small, _series(v), 2.0 * (grown - w) / w**2)
+    slope = np.where(small, 1.0 / 3.0 + v / 6.0 + v**2 / 20.0, 2.0 * (grown / w - phi) / w)
     psi = np.sqrt(phi)
-    return psi, dphi / (2.0 * psi)
+    return psi, slope / (2.0 * psi)
+
+
+def root_only(v: Array) -> Array:
+    """Return psi(v) alone, for the many draws that need no derivative."""
+    v = np.clip(v, -1e6, _CLIP)
+    phi = np.expm1(v)
+    phi -= v
+    with np.errstate(divide="ignore", invalid="ignore"):
+        phi *= 2.0 / v**2
+    small = np.abs(v) < 1e-2
+    phi[small] = _series(v[small])
+    return np.sqrt(phi)
+
+
+def _series(v: Array) -> Array:
+    return np.asarray(1.0 + v / 3.0 + v**2 / 12.0 + v**3 / 60.0)
 
 
 def mixing(q: Array, p: int) -> Array:
@@ -69,9 +82,8 @@ def fold(r: Array) -> tuple[Array, Array]:
 
 def roots(u: Array, log_kappa: Array, k: Array, h2: Array) -> Array:
     """Signed roots r, shape (..., n, p), of u, log kappa (..., n, p) and k, h^2 (..., p)."""
-    psi, _ = root(k[..., None, :] * u)
-    bend = (1.0 + h2[..., None, :] * u**2) ** -0.25
-    return np.asarray(np.exp(log_kappa / 2.0) * u * psi * bend)
+    bend = np.sqrt(np.sqrt(1.0 + h2[..., None, :] * u**2))
+    return np.asarray(np.exp(log_kappa / 2.0) * u * root_only(k[..., None, :] * u) / bend)
 
 
 def joined(r: Array, m: Array, t: Array) -> Array:
