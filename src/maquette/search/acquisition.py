@@ -103,7 +103,7 @@ def classifier(points: Points, ended_well: NDArray[np.bool_]) -> Posterior | Non
     """
     if ended_well.all():
         return None
-    groups = int(points.group[-1]) + 1 if len(points.group) else 0
+    groups = points.groups
     length = np.full(groups, math.log(0.35 * math.sqrt(max(groups, 1))))
     theta = Hyperparameters(length, 0.0, math.log(LABEL_NOISE), -math.inf)
     return condition(theta, points, np.where(ended_well, 1.0, -1.0))

@@ -50,8 +50,6 @@ Array = NDArray[np.float64]
 
 # Below this many observations there is nothing to model.
 LEAST = 3
-# Observations that the model is conditioned on; of more, a part is taken.
-MOST = 800
 # An improvement by less, in standard units, is worth nothing: the search looks elsewhere instead of
 # polishing an optimum to the last digit.
 MARGIN = 1e-3
@@ -119,8 +117,7 @@ class GP:
         problem, finished = history.problem, history.finished
         theta = self._refits(problem, finished)
         seen = observe(problem, finished)
-        keep = part(seen.y, MOST)
-        points, y = seen.points.take(keep), seen.y[keep]
+        points, y = part(seen)
         posterior = condition(theta, points, y)
         scale = _scale(history, at)
         stopped = np.flatnonzero(finished.state == State.STOPPED)

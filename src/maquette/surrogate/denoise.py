@@ -15,8 +15,6 @@ from maquette.surrogate.threads import single_threaded
 
 # With fewer observations a model says no more than the values themselves.
 LEAST = 4
-# Of more observations a part is taken: the best third of so many, and others evenly over time.
-MOST = 800
 
 
 @single_threaded
@@ -44,8 +42,7 @@ def denoised(history: History) -> tuple[int, float, float] | None:
         return int(finished.trial[best]), float(finished.loss[best]), spread
     theta = learn_hyperparameters(history.problem, finished)
     seen = observe(history.problem, finished)
-    keep = part(seen.y, MOST)
-    posterior = condition(theta, seen.points.take(keep), seen.y[keep])
+    posterior = condition(theta, *part(seen))
     scale = finished.scale[eligible]
     at = seen.place(finished.X[eligible], finished.active[eligible], scale)
     mean, variance = posterior.predict(at)

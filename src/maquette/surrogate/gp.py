@@ -52,6 +52,11 @@ class Points:
     def __len__(self) -> int:
         return len(self.Z)
 
+    @property
+    def groups(self) -> int:
+        """Number of lengthscales."""
+        return int(self.group[-1]) + 1 if len(self.group) else 0
+
     def take(self, rows: Index) -> Points:
         """Return some of the points."""
         return Points(self.Z[rows], self.group, self.cell[rows])
@@ -119,18 +124,13 @@ class Likelihood:
     y: Array
 
     @property
-    def groups(self) -> int:
-        """Number of lengthscales."""
-        return int(self.points.group[-1]) + 1 if len(self.points.group) else 0
-
-    @property
     def cells(self) -> bool:
         """Whether there is a cell variance to learn."""
         return len(self.points) > 0 and bool((self.points.cell != self.points.cell[0]).any())
 
     def prior(self) -> tuple[Array, Array]:
         """Return means and standard deviations of the vector under the prior."""
-        G = self.groups
+        G = self.points.groups
         # Mode of LogNormal(sqrt(2) + log(G) / 2, sqrt(3)), section 5 of [2].
         length = math.sqrt(2.0) + 0.5 * math.log(max(G, 1)) - LENGTH_SPREAD**2
         rows = [(length, LENGTH_SPREAD)] * G + [SIGNAL, NOISE] + [CELL] * self.cells
@@ -139,19 +139,19 @@ class Likelihood:
 
     def bounds(self) -> list[tuple[float, float]]:
         """Return the interval that each entry of the vector is searched in."""
-        rows = [BOUNDS_LENGTH] * self.groups + [BOUNDS_SIGNAL, BOUNDS_NOISE]
+        rows = [BOUNDS_LENGTH] * self.points.groups + [BOUNDS_SIGNAL, BOUNDS_NOISE]
         return rows + [BOUNDS_CELL] * self.cells
 
     def unpack(self, vector: Array) -> Hyperparameters:
         """Return the hyperparameters that a vector stands for."""
-        G = self.groups
+        G = self.points.groups
         # One cell: its effect cannot be told from the mean, and is left to that.
         cell = float(vector[G + 2]) if self.cells else -math.inf
         return Hyperparameters(np.array(vector[:G]), float(vector[G]), float(vector[G + 1]), cell)
 
     def marginal(self, vector: Array) -> tuple[float, Array]:
         """Return log p(y | vector) and its gradient, eq. 2.30 and 5.9 of [1]."""
-        theta, n, G = self.unpack(vector), len(self.y), self.groups
+        theta, n, G = self.unpack(vector), len(self.y), self.points.groups
         U = theta.scaled(self.points)
         r2 = squared_distances(U, U)
         r2.flat[:: n + 1] = 0.0
@@ -196,8 +196,8 @@ def fit(points: Points, y: Array, iterations: int = 60) -> Hyperparameters:
     model = Likelihood(points, y)
     mean, _ = model.prior()
     smooth = mean.copy()
-    smooth[: model.groups] += math.log(4.0)
-    smooth[model.groups + 1] = -2.0
+    smooth[: points.groups] += math.log(4.0)
+    smooth[points.groups + 1] = -2.0
     if len(y) == 0:
         return model.unpack(mean)
 

@@ -16,11 +16,13 @@ import numpy as np
 
 from maquette.columns import Finished
 from maquette.history import Problem
-from maquette.surrogate.gp import Hyperparameters, fit
-from maquette.surrogate.observations import observe
+from maquette.surrogate.gp import Hyperparameters, Points, fit
+from maquette.surrogate.observations import Observations, observe
 
-# Hyperparameters are learned from at most so many observations: it costs n^3.
-MOST = 256
+# Hyperparameters are learned from at most so many observations, each step of which costs n^3; a
+# model is conditioned, which is done once, on more.
+MOST_LEARNED = 256
+MOST_CONDITIONED = 800
 
 
 def refit_count(ended: int) -> int:
@@ -36,23 +38,22 @@ def refit_count(ended: int) -> int:
 
 def learn_hyperparameters(problem: Problem, finished: Finished) -> Hyperparameters:
     """Return the hyperparameters learned from finished trials; of many, from a part."""
-    seen = observe(problem, finished)
-    keep = part(seen.y, MOST)
-    return fit(seen.points.take(keep), seen.y[keep])
+    return fit(*part(observe(problem, finished), MOST_LEARNED))
 
 
-def part(y: np.ndarray, most: int) -> np.ndarray:
-    """Return which of n values (n,) to model if at most so many can be: indices, in order.
+def part(seen: Observations, most: int = MOST_CONDITIONED) -> tuple[Points, np.ndarray]:
+    """Return the points and values of the observations to model, in order; of many, a part.
 
-    The best third of that number, and the rest evenly over time.
+    The best third of `most`, and the rest evenly over time.
     """
-    n = len(y)
+    n = len(seen.y)
     if n <= most:
-        return np.arange(n)
-    best = np.argsort(y, kind="stable")[: most // 3]
+        return seen.points, seen.y
+    best = np.argsort(seen.y, kind="stable")[: most // 3]
     rest = np.setdiff1d(np.arange(n), best)
     even = rest[np.linspace(0, len(rest) - 1, most - len(best)).round().astype(int)]
-    return np.union1d(best, even)
+    keep = np.union1d(best, even)
+    return seen.points.take(keep), seen.y[keep]
 
 
 @final
