@@ -26,7 +26,7 @@ from maquette.history import History, TrialRecord
 from maquette.rng import generator
 from maquette.schedule.protocol import Done, Wait
 from maquette.schedule.rungs import cutoff, entries, rungs
-from maquette.schedule.stretch import full, go_on, loss_at, next_instance, paused, propose, tuning
+from maquette.schedule.stretch import go_on, loss_at, on_next_instance, paused, propose, tuning
 from maquette.search.protocol import Searcher
 from maquette.trial import Action, Decision, Job, State
 
@@ -79,7 +79,9 @@ class ASHA:
     ) -> Sequence[Job] | Wait | Done:
         """Return promotions and further instances first, then new trials; at most `n` jobs."""
         levels = rungs(history.problem.duration, self.eta)
-        jobs = self._instances(history, levels)[:n]
+        # Trials that reached full duration go on to their next instance.
+        ready = [trial for trial in paused(history) if _reached(trial) >= levels[-1]]
+        jobs = [on_next_instance(history, trial) for trial in ready[:n]]
         if self.mode == "promote":
             jobs += self._promotions(history, levels, n - len(jobs))
         if len(jobs) < n:
@@ -129,16 +131,6 @@ class ASHA:
             return Job(job.suggestion, job.fidelity, final=alone)
         at = Fidelity(duration.until(level), job.fidelity.scale, job.fidelity.instance)
         return Job(job.suggestion, at, final=False)
-
-    def _instances(self, history: History, levels: Sequence[float]) -> list[Job]:
-        """Return the next instance of every trial that reached full duration on the last one."""
-        instances, jobs = tuning(history), []
-        for trial in paused(history):
-            if _reached(trial) >= levels[-1]:
-                instance = next_instance(history, trial)
-                last = instance in (None, instances[-1])
-                jobs.append(go_on(trial, full(history), instance, last=last))
-        return jobs
 
     def _promotions(self, history: History, levels: Sequence[float], most: int) -> list[Job]:
         """Return the best promotable trial of every rung, cell by cell, from the top rung down."""

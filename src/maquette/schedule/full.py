@@ -13,7 +13,7 @@ import numpy as np
 
 from maquette.history import History
 from maquette.schedule.protocol import Done, Wait
-from maquette.schedule.stretch import full, go_on, next_instance, paused, propose, tuning
+from maquette.schedule.stretch import on_next_instance, paused, propose, tuning
 from maquette.search.protocol import Searcher
 from maquette.trial import Decision, Job
 
@@ -27,15 +27,11 @@ class Full:
         self, history: History, searcher: Searcher, n: int, rng: np.random.Generator
     ) -> Sequence[Job] | Wait | Done:
         """Return the next instances of paused trials, then new trials; at most `n` jobs."""
-        until, instances = full(history), tuning(history)
-        jobs = []
-        for trial in paused(history)[:n]:
-            instance = next_instance(history, trial)
-            jobs.append(go_on(trial, until, instance, last=instance in (None, instances[-1])))
+        jobs = [on_next_instance(history, trial) for trial in paused(history)[:n]]
         if len(jobs) < n:
-            last = len(instances) == 1
+            alone = len(tuning(history)) == 1
             new = propose(history, searcher, n - len(jobs), rng)
-            jobs += [Job(suggestion, at, final=last) for suggestion, at in new]
+            jobs += [Job(suggestion, at, final=alone) for suggestion, at in new]
         return jobs
 
     def decide(self, history: History, trial: int) -> Sequence[Decision]:

@@ -52,11 +52,11 @@ def cutoff(losses: list[float], eta: float) -> float | None:
     """Return the 1 / eta quantile of the losses at a rung; None while there are fewer than eta."""
     if len(losses) < eta:
         return None
-    finite = np.sort(np.asarray(losses))
-    place = (len(finite) - 1) / eta
+    ranked = np.sort(np.asarray(losses))
+    place = (len(ranked) - 1) / eta
     low = int(place)
-    high = min(low + 1, len(finite) - 1)
+    high = min(low + 1, len(ranked) - 1)
     # Interpolated by hand: numpy's quantile makes NaN of inf - inf, and a diverged loss is inf.
-    if not np.isfinite(finite[high]):
-        return float(finite[low])
-    return float(finite[low] + (place - low) * (finite[high] - finite[low]))
+    if not np.isfinite(ranked[high]):
+        return float(ranked[low])
+    return float(ranked[low] + (place - low) * (ranked[high] - ranked[low]))

@@ -25,7 +25,7 @@ def tuning(history: History) -> Sequence[Instance | None]:
 def full(history: History) -> dict[str, float]:
     """Return the full duration; empty where none is declared."""
     duration = history.problem.duration
-    return duration.until(duration.full) if duration.axes else {}
+    return duration.until(duration.full)
 
 
 def propose(
@@ -66,7 +66,14 @@ def go_on(
     )
 
 
-def next_instance(history: History, trial: TrialRecord) -> Instance | None:
+def on_next_instance(history: History, trial: TrialRecord) -> Job:
+    """Return the job that measures a trial, at full duration, on its next tuning instance."""
+    instance = _next_instance(history, trial)
+    last = instance in (None, tuning(history)[-1])
+    return go_on(trial, full(history), instance, last=last)
+
+
+def _next_instance(history: History, trial: TrialRecord) -> Instance | None:
     """Return the first tuning instance that the trial was not measured on at full duration."""
     need = history.problem.duration.full
     key = history.problem.duration.key
