@@ -10,7 +10,7 @@ GOOD = {"lr": [1e-3, 2e-3, 4e-3, 8e-3], "N": [1e6, 1e6, 4e6, 4e6], "loss": [3.0,
 
 
 def attempt(table, settings=("lr",), scale=("N",), loss="loss", **kw):
-    return fit(table, settings=list(settings), scale=list(scale), loss=loss, **kw)
+    return fit(table, settings=settings, scale=list(scale), loss=loss, **kw)
 
 
 def test_unknown_columns_are_all_named_with_the_nearest():
@@ -86,7 +86,8 @@ def test_log_is_chosen_by_what_was_tried_and_can_be_forced():
     names = ["lr", "momentum", "wd", "shift", "act"]
     kinds = [s.kind for s in attempt(table, settings=names).runs.settings]
     assert kinds == ["log", "linear", "shifted log", "linear", "choice"]
-    forced = attempt(table, settings=names, log={"momentum": True, "lr": False}).runs.settings
+    forced = dict.fromkeys(names) | {"momentum": True, "lr": False}
+    forced = attempt(table, settings=forced).runs.settings
     assert [s.kind for s in forced][:2] == ["linear", "log"]
     with pytest.raises(DataError, match="negative values"):
-        attempt(table, settings=names, log={"shift": True})
+        attempt(table, settings={"shift": True})

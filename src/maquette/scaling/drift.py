@@ -27,11 +27,10 @@ SEED = 0
 
 def fit(
     table: Any,
-    settings: Sequence[str],
+    settings: Sequence[str] | Mapping[str, bool | None],
     scale: Sequence[str],
     loss: str,
     *,
-    log: Mapping[str, bool] | None = None,
     state: str | None = None,
     bounds: Mapping[str, tuple[float, float]] | None = None,
     prior_drift: Mapping[str, Mapping[str, tuple[float, float]]] | None = None,
@@ -45,14 +44,12 @@ def fit(
         A missing or non-finite loss is a diverged run.
     settings
         Columns that were tuned; text and truth values are choices. A missing value is a setting
-        that was inactive in that run.
+        that was inactive in that run. Settings that are positive and span a factor of three are
+        taken in log; a mapping ``{setting: True | False | None}`` forces or forbids it.
     scale
         Columns that hold the scale (positive numbers): width, parameters, tokens, ...
     loss
         Column of the final loss, to be minimised. Only completed runs are observations.
-    log
-        ``{setting: True | False}`` forces or forbids logs; by default settings that are positive
-        and span a factor of three are taken in log.
     state
         Column with the state of a run: ``done`` and ``diverged`` count, others are left out.
     bounds
@@ -73,7 +70,8 @@ def fit(
     >>> model.recipe(N=1e6).runs
     3
     """
-    runs = read_table(table, settings, scale, loss, log, state)
+    names, log = (list(settings), settings) if isinstance(settings, Mapping) else (settings, None)
+    runs = read_table(table, names, scale, loss, log, state)
     sizes = Sizes()
     cells = _cells_with_effects(runs)
     problems = [_problem(runs, cells, sizes, tau, prior_drift or {}) for tau in TAUS]

@@ -103,7 +103,7 @@ def read_table(
     settings: Sequence[str],
     scale: Sequence[str],
     loss: str,
-    log: Mapping[str, bool] | None = None,
+    log: Mapping[str, bool | None] | None = None,
     state: str | None = None,
 ) -> Runs:
     """Check a table and turn it into `Runs`.
@@ -115,7 +115,7 @@ def read_table(
         not numbers, scales that are not positive, no finished run.
     """
     columns = as_columns(table)
-    _check_names(columns, settings, scale, loss, state, log)
+    _check_names(columns, settings, scale, loss, state)
     n = len(columns[loss])
     problems: list[str] = []
     y = _numbers(columns[loss], f"loss column {loss!r}", problems, missing=True)
@@ -156,7 +156,6 @@ def _check_names(
     scale: Sequence[str],
     loss: str,
     state: str | None,
-    log: Mapping[str, bool] | None,
 ) -> None:
     problems = []
     for what, names in (("settings", settings), ("scale", scale)):
@@ -170,9 +169,6 @@ def _check_names(
             problems.append(f"no column {name!r}.{nearest(name, columns)}")
     for name in dict.fromkeys(w for w in wanted if wanted.count(w) > 1):
         problems.append(f"column {name!r} is named more than once among settings, scale and loss")
-    for name in log or {}:
-        if name not in settings:
-            problems.append(f"log= names {name!r}, which is no setting.{nearest(name, settings)}")
     lengths = {name: len(columns[name]) for name in wanted if name in columns}
     if len(set(lengths.values())) > 1:
         problems.append(f"columns differ in length: {lengths}")
@@ -250,7 +246,7 @@ def _arrays(
     y: Array,
     done: np.ndarray[Any, np.dtype[np.bool_]],
     diverged: np.ndarray[Any, np.dtype[np.bool_]],
-    log: Mapping[str, bool],
+    log: Mapping[str, bool | None],
 ) -> Runs:
     used = done | diverged
     described = _described(names[0], values, np.flatnonzero(used), log)
@@ -309,7 +305,7 @@ def _described(
     names: Sequence[str],
     values: Mapping[str, Any],
     used: np.ndarray[Any, np.dtype[np.int64]],
-    log: Mapping[str, bool],
+    log: Mapping[str, bool | None],
 ) -> list[Setting]:
     """Say what each setting's column means, from the rows that count."""
     return [
