@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from maquette.executor.reports import read_reports
 from maquette.fidelity import Fidelity
 from maquette.objective import Objective
 from maquette.testing import executor_jobs as jobs
+from maquette.testing.expect import expect, refused
 from maquette.trial import Action, Decision, Report, State
 
 Open = Callable[[Function], Executor]
@@ -58,26 +59,11 @@ def run(open_: Open, fn: Function, what: Task, on_report: OnReport = go_on) -> O
         return finish(executor, on_report)[0]
 
 
-def expect(holds: bool, what: str) -> None:
-    """Raise AssertionError unless it holds."""
-    if not holds:
-        raise AssertionError(what)
-
-
 def _ends(outcome: Outcome, state: State, metrics: Mapping[str, float], *words: str) -> None:
     expect(outcome.state is state, f"the state is {outcome.state}, not {state}: {outcome}")
     expect(dict(outcome.metrics) == dict(metrics), f"the metrics are {outcome.metrics}")
     for word in words:
         expect(word in outcome.message, f"the message lacks {word!r}: {outcome.message}")
-
-
-@contextlib.contextmanager
-def _refused(what: str) -> Iterator[None]:
-    try:
-        yield
-    except ExecutorError:
-        return
-    raise AssertionError(f"not refused: {what}")
 
 
 def check_done(open_: Open, folder: Path) -> None:
@@ -216,7 +202,7 @@ def check_slots(open_: Open, folder: Path) -> None:
             for slot in range(n):
                 job = wave * n + slot
                 executor.start(task(folder, job, x=float(job)))
-            with _refused("a job without a slot"):
+            with refused(ExecutorError, "a job without a slot"):
                 executor.start(task(folder, 1000, x=0.0))
             for outcome in finish(executor, n=n):
                 _ends(outcome, State.DONE, {"loss": float(outcome.job)})
@@ -241,7 +227,7 @@ def check_idle(open_: Open, folder: Path) -> None:
     expect(0.09 < time.monotonic() - began < 5.0, "poll did not wait, or too long")
     executor.close()
     executor.close()
-    with _refused("a job on a closed executor"):
+    with refused(ExecutorError, "a job on a closed executor"):
         executor.start(task(folder, x=0.0))
 
 

@@ -11,7 +11,8 @@ from typing import Any
 from maquette.errors import StoreError
 from maquette.events import Ended, Event, Proposed, Reported, Requeued
 from maquette.store import LeaseLostError, Store, new_owner
-from maquette.testing.store_steps import expect, job_of, propose, refused, running, told
+from maquette.testing.expect import expect, refused
+from maquette.testing.store_steps import job_of, propose, running, told
 from maquette.trial import State
 
 

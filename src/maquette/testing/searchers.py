@@ -24,9 +24,9 @@ from maquette.events import Proposed
 from maquette.history import History
 from maquette.search.protocol import Searcher
 from maquette.search.random import Random
+from maquette.testing.expect import expect
 from maquette.testing.problems import AWKWARD, NESTED, Known, nested, problem
 from maquette.testing.script import Script, ask, search
-from maquette.testing.store_steps import expect
 from maquette.trial import Job, State, Suggestion
 
 Make = Callable[[], Searcher]

@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from maquette.errors import StoreError
 from maquette.events import Body, Ended, Event, Proposed, Started
 from maquette.store import Store, new_owner
+from maquette.testing.expect import expect
 from maquette.trial import State
-
-
-def expect(holds: bool, what: str) -> None:
-    """Raise AssertionError unless it holds."""
-    if not holds:
-        raise AssertionError(what)
-
-
-@contextlib.contextmanager
-def refused(error: type[StoreError], what: str) -> Iterator[None]:
-    """Hold that the block raises this error."""
-    try:
-        yield
-    except error:
-        return
-    raise AssertionError(f"not refused: {what}")
 
 
 def told(value: float = 1.0, **config: Any) -> list[Body]:

@@ -29,6 +29,7 @@ from maquette.events import (
     Started,
 )
 from maquette.store import Store
+from maquette.testing.expect import expect, refused
 from maquette.testing.leases import (
     check_fencing,
     check_lost,
@@ -38,7 +39,7 @@ from maquette.testing.leases import (
     check_renew,
     check_start,
 )
-from maquette.testing.store_steps import expect, numbers, propose, refused, running, told
+from maquette.testing.store_steps import numbers, propose, running, told
 from maquette.trial import State
 
 HOSTILE_NAMES = (
