@@ -23,12 +23,12 @@ LINE_SECONDS = 10.0  # between two lines where there is no terminal
 class Live:
     """Shows a study, then the target runs, on stderr (a context manager)."""
 
-    def __init__(self, trials: int, key: str = "width") -> None:
+    def __init__(self, trials: int) -> None:
         from rich.console import Console
         from rich.live import Live as Block
 
         self._console = Console(stderr=True)
-        self._trials, self._key = trials, key
+        self._trials = trials
         self._block = (
             Block(console=self._console, refresh_per_second=8, transient=True)
             if self._console.is_terminal
@@ -108,7 +108,7 @@ def _cells(history: History) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for cell in scale.cells if scale else ():
         trials = history.in_cell(cell)
-        done = [t.loss for t in trials if t.state is State.DONE and math.isfinite(t.loss)]
+        done = [t.loss for t in trials if math.isfinite(t.loss)]
         best = f"best {min(done):.4f}" if done else ""
         name = " ".join(f"{k} {v:g}" for k, v in cell.items())
         rows.append((name, f"{len(done)} done of {len(trials)}", best))

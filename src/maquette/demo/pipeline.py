@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from maquette.demo.live import Live
 from maquette.demo.result import DemoResult
 from maquette.demo.target import TargetRun, Watch, train_all
 from maquette.errors import StudyError
+from maquette.files import write_whole
 from maquette.history import History, TrialRecord
 from maquette.report.evidence import finished_with_result
 from maquette.scaling import DriftModel
@@ -65,13 +65,12 @@ def run(
         live.say(_plan(design))
         limit = Budget(trials=design.trials, seconds=design.seconds)
         job.study.run(limit, WORKERS, "process", folder=job.trials, watch=live.study)
-        tuned = time.monotonic() - began
+        searched = time.monotonic() - began
         model = fit(design, job.study.history)
         configs = target_configs(design, job.study.history, model)
         live.say("the recipe: " + _line(configs["recipe"][0]))
         runs = job.train(configs, live.targets)
-    seconds = {"search": tuned, "total": 0.0}
-    return _finish(job, model, runs, seconds, began)
+    return _finish(job, model, runs, searched, began)
 
 
 @final
@@ -185,7 +184,7 @@ def _finish(
     job: DemoJob,
     model: DriftModel,
     runs: Mapping[str, TargetRun],
-    seconds: dict[str, float],
+    searched: float,
     began: float,
 ) -> DemoResult:
     from maquette import report
@@ -200,7 +199,7 @@ def _finish(
         with_recipe=runs["recipe"],
         copied=runs["copied"],
         counts=history.counts(),
-        seconds={**seconds, "total": time.monotonic() - began},
+        seconds={"search": searched, "total": time.monotonic() - began},
         untested=job.design.untested,
         answers=tuple(report.answers(history, recipe, model)),
         report=job.out / "report.html",
@@ -214,16 +213,9 @@ def _finish(
         targets=tuple(runs.values()),
         notes=tuple(result.check()),
     )
-    _replace(result.report, page)
-    _replace(result.results, json.dumps(result.to_json(), indent=1))
+    write_whole(result.report, page)
+    write_whole(result.results, json.dumps(result.to_json(), indent=1))
     return result
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_text(text, encoding="utf-8")
-    os.replace(draft, path)
 
 
 def _plan(design: Design) -> str:

@@ -7,13 +7,13 @@ What all runs share lies in ``setup.json`` beside the trials' folders.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from maquette import nn
 from maquette.bench.live.tuned import plan_of, read_text, tuned_run
 from maquette.demo.design import Design
+from maquette.files import write_whole
 from maquette.trial import Trial
 
 SETUP = "setup.json"
@@ -50,9 +50,7 @@ def write_setup(design: Design, text: Path, seed: int, *folders: Path) -> None:
     setup = {"fixed": dict(design.fixed), "seed": seed, "text": str(text), "plans": plans}
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
-        draft = folder / f".{SETUP}"
-        draft.write_text(json.dumps(setup))
-        os.replace(draft, folder / SETUP)
+        write_whole(folder / SETUP, json.dumps(setup))
 
 
 def _key(rule: str, scale: Mapping[str, float]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any, final
 from maquette.executor import open_executor
 from maquette.executor.protocol import Outcome, Task
 from maquette.fidelity import Fidelity
+from maquette.files import write_whole
 from maquette.objective import Objective
 from maquette.trial import Decision, Report, State
 
@@ -123,9 +123,7 @@ def _end(run: TargetRun, outcome: Outcome) -> None:
 def _write(place: Path, run: TargetRun) -> None:
     """Keep a run that came to an end by itself; one that was cut off is trained again."""
     if run.state in (State.DONE, State.DIVERGED):
-        draft = place.with_suffix(".draft")
-        draft.write_text(json.dumps(run.to_json(), indent=1))
-        os.replace(draft, place)
+        write_whole(place, json.dumps(run.to_json(), indent=1))
 
 
 def _read(place: Path, run: TargetRun) -> bool:

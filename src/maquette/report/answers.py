@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from maquette.history import History
 from maquette.report.boundary import at_the_edge, cliff
@@ -57,7 +54,7 @@ def best_answer(evidence: Evidence) -> str:
     best = evidence.best
     if best is None:
         return ""
-    metric = evidence.history.objective.metrics[0]
+    metric = evidence.history.objective.primary
     settings = listed(f"{k} {short(v)}" for k, v in best.config.items())
     where = f" at {place(best.scale)}" if best.scale else ""
     low, high = best.interval
@@ -249,8 +246,3 @@ def _raise_trust(recipe: Recipe) -> str:
         f"What would raise the trust most: runs around the best {widest[1]} at a larger "
         f"{widest[2]}, where its movement is least certain."
     )
-
-
-def as_numbers(values: Mapping[str, Any]) -> dict[str, float]:
-    """Return the numeric values of a config."""
-    return {k: float(v) for k, v in values.items() if isinstance(v, int | float | np.number)}

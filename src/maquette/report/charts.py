@@ -9,7 +9,7 @@ from typing import Any
 from maquette.report.svg import Axis, Panel
 from maquette.report.words import percent, short
 
-TARGETS = {"recipe": "recipe", "copied": "copied"}
+STYLED = ("recipe", "copied")  # runs at the target that the style sheet knows by name
 
 
 def panels(drawings: Sequence[tuple[str, str]], kind: str = "") -> str:
@@ -44,7 +44,9 @@ def curves(figure: Sequence[dict[str, Any]]) -> str:
 
 
 def _curve(chart: Panel, line: dict[str, Any], cap: float) -> None:
-    kind = TARGETS.get(line["name"], "done") if line["state"] == "target" else line["state"]
+    kind = line["state"]
+    if kind == "target":
+        kind = line["name"] if line["name"] in STYLED else "done"
     final = line["final"]
     text = line["name"] + (f": {short(final, 5)}" if final is not None else f" ({line['state']})")
     pairs = [(x, min(y, cap)) for x, y in zip(line["x"], line["y"], strict=True) if x > 0]
@@ -68,7 +70,7 @@ def _counted(panel: dict[str, Any]) -> str:
     for line in panel["lines"]:
         states[line["state"]] = states.get(line["state"], 0) + 1
     if "target" in states:
-        return f"{escape(panel['title'])}"
+        return escape(panel["title"])
     counts = ", ".join(f"{n} {escape(state)}" for state, n in states.items())
     return f"{escape(panel['title'])} <small>{counts}</small>"
 

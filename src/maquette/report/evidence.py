@@ -11,7 +11,6 @@ from maquette.errors import MaquetteError
 from maquette.history import History, TrialRecord
 from maquette.study.best import Best, find_best
 from maquette.study.study import Study
-from maquette.trial import State
 
 if TYPE_CHECKING:
     from maquette.scaling import DriftModel, Recipe
@@ -59,7 +58,7 @@ class Evidence:
 
 def finished_with_result(history: History) -> list[TrialRecord]:
     """Return the trials that ran to their end and gave a finite loss, in order of proposal."""
-    return [t for t in history.trials if t.state is State.DONE and math.isfinite(t.loss)]
+    return [t for t in history.trials if math.isfinite(t.loss)]
 
 
 def gather(

@@ -16,7 +16,6 @@ from maquette.trial import State
 
 POINTS = 13  # along a fitted curve
 FEW = 9  # along an axis of scale
-SPREAD = 1.15  # a curve goes this far beyond what was tried, as a ratio of logs
 
 
 @runtime_checkable
@@ -195,7 +194,7 @@ def valleys(evidence: Evidence) -> list[dict[str, Any]]:
 def _valley(evidence: Evidence, name: str, cell: Mapping[str, float]) -> dict[str, Any]:
     model, log = evidence.model, _log(evidence, name)
     runs = [t for t in evidence.history.in_cell(cell) if name in t.config]
-    done = [t for t in runs if t.state is State.DONE and math.isfinite(t.loss)]
+    done = [t for t in runs if math.isfinite(t.loss)]
     tried = [float(t.config[name]) for t in runs]
     points = [{"x": float(t.config[name]), "y": t.loss, "trial": t.number} for t in done]
     gone = [float(t.config[name]) for t in runs if t.state is State.DIVERGED]
@@ -234,7 +233,7 @@ def progress(evidence: Evidence) -> dict[str, Any] | None:
         "x": [t.number for t in done],
         "y": [objective.value(t.loss) for t in done],
         "best": [objective.value(float(v)) for v in best],
-        "metric": objective.metrics[0],
+        "metric": objective.primary,
     }
 
 

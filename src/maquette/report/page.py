@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from maquette._version import __version__
 from maquette.errors import StudyError
+from maquette.files import write_whole
 from maquette.history import History
 from maquette.report import charts
 from maquette.report.answers import answers
@@ -53,16 +54,13 @@ def write(
     ScaleError
         If `at` names an unknown axis.
     """
-    evidence = gather(study, at=at)
-    text = page(evidence, study.name)
-    place_ = Path(path)
-    draft = place_.with_name(f".{place_.name}.draft")
+    text = page(gather(study, at=at), study.name)
+    file = Path(path)
     try:
-        draft.write_text(text, encoding="utf-8")
-        os.replace(draft, place_)
+        write_whole(file, text)
     except OSError as error:
         raise StudyError(f"the report cannot be written to {path}: {error.strerror}") from None
-    return place_
+    return file
 
 
 def render(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TypeVar
 
 from maquette.errors import StoreError, StoreUnavailableError
 from maquette.events import Ended, from_json, to_json
+from maquette.files import write_whole
 
 Result = TypeVar("Result")
 
@@ -36,9 +36,7 @@ def save_outcome(folder: Path, body: Ended) -> None:
     """Write a result into its trial's folder; best effort, for a disk may be full there too."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        draft = folder / ".outcome.json"
-        draft.write_text(json.dumps(to_json(body)))
-        os.replace(draft, folder / "outcome.json")
+        write_whole(folder / "outcome.json", json.dumps(to_json(body)))
     except OSError:
         return
 
