@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from maquette.errors import DataError, nearest
 
-MISSING = frozenset({"", "na", "n/a", "nan", "none", "null", "-nan", "inf", "-inf", "+inf"})
-_INFINITE = {"inf": math.inf, "+inf": math.inf, "-inf": -math.inf}
+MISSING = frozenset({"", "-", "na", "n/a", "nan", "none", "null", "-nan"})
 _SHOWN = 5  # lines named for one column before "and n more"
 
 
@@ -24,8 +25,9 @@ def read_runs(
 ) -> dict[str, list[Any]]:
     """Read a CSV file with a header into columns.
 
-    A column whose cells are all numbers or missing (empty, ``nan``, ``none``, ``null``, ``na``,
-    ``inf``) becomes floats, with NaN for what is missing; any other column stays text.
+    A column whose cells are all numbers (``inf`` is one) or missing (empty, ``-``, ``nan``,
+    ``none``, ``null``, ``na``) becomes floats, with NaN for what is missing; any other column stays
+    text.
 
     Parameters
     ----------
@@ -46,9 +48,8 @@ def read_runs(
     Raises
     ------
     DataError
-        With every problem found and its lines: a file that is missing, empty or unreadable,
-        repeated names in the header, ragged rows, unknown columns, cells that are not numbers or
-        not positive.
+        With every problem found and its lines: a file that is missing, empty or unreadable, names
+        that the header lacks or repeats, ragged rows, cells that are not numbers or not positive.
     """
     header, rows = _cells(Path(path))
     wanted = list(dict.fromkeys([*(header if columns is None else columns), *numbers, *positive]))
@@ -57,13 +58,12 @@ def read_runs(
         for name in wanted
         if name not in header
     ]
-    for name in dict.fromkeys(h for h in header if header.count(h) > 1):
+    for name in [w for w in wanted if header.count(w) > 1]:
         problems.append(f"{path}: line 1: the header names {name!r} {header.count(name)} times")
     ragged = [(line, len(cells)) for line, cells in rows if len(cells) != len(header)]
     if ragged:
-        shown = ", ".join(f"line {line} has {n}" for line, n in ragged[:_SHOWN])
-        rest = f" and {len(ragged) - _SHOWN} more" if len(ragged) > _SHOWN else ""
-        problems.append(f"{path}: {len(header)} columns in the header, but {shown}{rest}")
+        shown = _first([f"line {line} has {n}" for line, n in ragged])
+        problems.append(f"{path}: {len(header)} columns in the header, but {shown}")
     if not rows:
         problems.append(f"{path}: a header and no rows")
     out: dict[str, list[Any]] = {}
@@ -91,9 +91,11 @@ def _cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         raise DataError(f"{path} cannot be read as text: {error}") from error
     if not text.strip():
         raise DataError(f"{path} is empty", hint="give a CSV with a header and one row a run")
-    first = text.lstrip().splitlines()[0]
+    if "\0" in text:
+        raise DataError(f"{path} is not a text file: it holds NUL characters")
+    first = re.sub('"[^"]*"', "", text.lstrip().splitlines()[0])
     delimiter = max(",;\t", key=first.count)
-    reader = csv.reader(text.splitlines(), delimiter=delimiter)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
     rows = []
     try:
         for cells in reader:
@@ -101,7 +103,10 @@ def _cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
                 rows.append((reader.line_num, cells))
     except csv.Error as error:
         raise DataError(f"{path}: line {reader.line_num}: {error}") from error
-    return [h.strip() for h in rows[0][1]], rows[1:]
+    header = [h.strip() for h in rows[0][1]]
+    if "" in header:
+        raise DataError(f"{path}: line 1: column {header.index('') + 1} has no name")
+    return header, rows[1:]
 
 
 def _column(
@@ -110,10 +115,7 @@ def _column(
     values, wrong, low = [], [], []
     for line, cell in pairs:
         try:
-            if cell.lower() in MISSING:
-                values.append(_INFINITE.get(cell.lower(), math.nan))
-            else:
-                values.append(float(cell))
+            values.append(math.nan if cell.lower() in MISSING else _number(cell))
         except ValueError:
             wrong.append((line, cell))
             continue
@@ -123,10 +125,21 @@ def _column(
         return [cell for _, cell in pairs]
     for bad, why in ((wrong, "not a number"), (low, "not a positive number")):
         if bad:
-            shown = ", ".join(f"line {line} ({cell!r})" for line, cell in bad[:_SHOWN])
-            rest = f" and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
-            problems.append(f"{what}: {why} at {shown}{rest}")
+            shown = _first([f"line {line} ({cell!r})" for line, cell in bad])
+            problems.append(f"{what}: {why} at {shown}")
     return values
+
+
+def _number(cell: str) -> float:
+    if "_" in cell:  # Python reads 1_000; in a table it is a slip
+        raise ValueError(cell)
+    return float(cell)
+
+
+def _first(parts: list[str]) -> str:
+    """Join the first few, and say how many more there are."""
+    rest = f" and {len(parts) - _SHOWN} more" if len(parts) > _SHOWN else ""
+    return ", ".join(parts[:_SHOWN]) + rest
 
 
 def _mostly_numbers(wrong: int, pairs: list[tuple[int, str]]) -> bool:

@@ -45,20 +45,20 @@ def test_every_problem_at_once(tmp_path):
         read_runs(path, ["lrr", "loss"])
     text = str(error.value)
     assert "no column 'lrr'. Did you mean 'lr'" in text
-    assert "'loss' stands 2 times" in text
-    assert "line 2: 2 cells" in text
-    assert "line 4: 4 cells" in text
+    assert "names 'loss' 2 times" in text
+    assert "line 2 has 2" in text
+    assert "line 4 has 4" in text
 
 
 def test_a_slip_in_a_column_of_numbers_names_its_line(tmp_path):
     rows = "".join(f"{i},1\n" for i in range(9))
-    with pytest.raises(DataError, match="line 11: lr is '1e-3x', not a number"):
+    with pytest.raises(DataError, match=r"'lr': not a number at line 11 \('1e-3x'\)"):
         read_runs(write(tmp_path, f"lr,loss\n{rows}1e-3x,1\n"))
 
 
 def test_many_slips_are_summed_up(tmp_path):
     rows = "1,1\n" * 100 + "1\n" * 25
-    with pytest.raises(DataError, match="and 15 more lines"):
+    with pytest.raises(DataError, match="and 20 more"):
         read_runs(write(tmp_path, f"a,b\n{rows}"))
 
 
@@ -69,7 +69,7 @@ def test_many_slips_are_summed_up(tmp_path):
         ("\n \n", "is empty"),
         ("a,b\n", "no rows"),
         ("a,,b\n1,2,3\n", "column 2 has no name"),
-        (b"\xff\xfe\x00", "not UTF-8"),
+        (b"\xff\xfe\x00", "cannot be read as text"),
         (b"a,b\n\x00,1\n", "not a text file"),
     ],
 )
@@ -82,7 +82,7 @@ def test_a_missing_file_names_the_nearest(tmp_path):
     write(tmp_path, "a\n1\n")
     with pytest.raises(DataError, match=r"Did you mean 'runs\.csv'"):
         read_runs(tmp_path / "run.csv")
-    with pytest.raises(DataError, match="no folder"):
+    with pytest.raises(DataError, match="no such file"):
         read_runs(tmp_path / "nowhere" / "run.csv")
     with pytest.raises(DataError, match="folder"):
         read_runs(tmp_path)
