@@ -78,13 +78,13 @@ class Finished:
 class Columns:
     """Growable arrays behind `Finished`; capacity doubles, so appending is O(1) amortised."""
 
-    def __init__(self, dimensions: int, axes: Sequence[str], metrics: int) -> None:
+    def __init__(self, dimensions: int, *, axes: int, metrics: int) -> None:
         self._n = 0
         self._widths: dict[str, tuple[int, type]] = {
             "X": (dimensions, float),
             "active": (dimensions, bool),
             "losses": (metrics, float),
-            "scale": (len(axes), float),
+            "scale": (axes, float),
         }
         self._flat: dict[str, type] = {
             "trial": int,

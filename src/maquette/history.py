@@ -7,7 +7,7 @@ event, so a model fitted on the first m of them is the same whoever fits it, and
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 import numpy as np
@@ -153,7 +153,8 @@ class History:
         self._pending: dict[int, None] = {}
         self._queued: dict[int, None] = {}
         self._cells: dict[tuple[float, ...], list[int]] = {}
-        self._columns = Columns(problem.space.dimensions, self.axes, len(self.objective.metrics))
+        metrics, axes = len(self.objective.metrics), len(self.axes)
+        self._columns = Columns(problem.space.dimensions, axes=axes, metrics=metrics)
         self._cost = 0.0
         self._seconds = 0.0
         self._elapsed = 0.0
@@ -376,14 +377,7 @@ class History:
     def _change_space(self, body: SpaceChanged) -> None:
         """Replace the space and encode every trial anew; new parameters take their defaults."""
         space = Space.from_json(body.space)
-        self.problem = Problem(
-            space,
-            self.objective,
-            self.problem.duration,
-            self.problem.scale,
-            self.problem.instances,
-            self.problem.seed,
-        )
+        self.problem = replace(self.problem, space=space)
         for trial in self.trials:
             trial.config = space.fill(trial.config)
             trial.row, trial.active = space.encode(trial.config)
