@@ -37,6 +37,12 @@ Mask = NDArray[np.bool_]
 # Proposed floats have this many significant digits: they survive print, CSV and JSON, and
 # decoding the encoding of a proposed config returns it bit for bit.
 DIGITS = 13
+_ROUND = f".{DIGITS - 1}e"
+
+
+def significant(x: float) -> float:
+    """Round to as many significant digits as proposed floats have."""
+    return float(format(x, _ROUND))
 
 
 @final
@@ -99,13 +105,13 @@ class Codec:
         return np.minimum(np.maximum(values, self.low), self.high)
 
     def rounded(self, values: Array) -> Array:
-        """Round the floats of coded values (n, d) to 13 significant digits; bounds stay exact."""
+        """Round the floats of coded values (n, d) as `significant` does; bounds stay exact."""
         raw = values
         values = raw.copy()
         for j, places in self.decimals:
             values[:, j] = [round(x, places) for x in values[:, j].tolist()]
         chosen = values[:, self.floats]
-        exact = [float(f"{x:.12e}") for x in chosen.ravel().tolist()]
+        exact = [significant(x) for x in chosen.ravel().tolist()]
         # Adding zero turns -0.0 into 0.0, which would print and hash differently.
         values[:, self.floats] = np.reshape(exact, chosen.shape) + 0.0
         values = np.minimum(np.maximum(values, self.low), self.high)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from maquette.errors import nearest
-from maquette.space.codec import Codec, coded
+from maquette.space.codec import Codec, coded, significant
 from maquette.space.constraint import Constraint
 from maquette.space.declare import value_problem
 from maquette.space.parameter import (
@@ -109,7 +109,7 @@ def typed(value: Any, parameter: Parameter) -> Scalar:
 def key(config: Config) -> str:
     """Write a canonical config as one line; floats go by their 13 first significant digits."""
     rounded = {
-        name: float(f"{value:.12e}") if isinstance(value, float) else value
+        name: significant(value) if isinstance(value, float) else value
         for name, value in config.items()
     }
     return json.dumps(rounded, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
