@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from io import BufferedWriter
 from pathlib import Path
@@ -81,7 +82,8 @@ class CappedLog:
         except OSError:
             file, self._file = self._file, None
             self._recent.clear()
-            _close(file)
+            with contextlib.suppress(OSError):
+                file.close()
 
 
 def _append(path: Path | None, title: str) -> BufferedWriter | None:
@@ -95,10 +97,3 @@ def _append(path: Path | None, title: str) -> BufferedWriter | None:
     except OSError:
         return None
     return file
-
-
-def _close(file: BufferedWriter) -> None:
-    try:
-        file.close()
-    except OSError:
-        return

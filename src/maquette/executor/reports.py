@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any, final
 
+from maquette.executor.wire import report_from_json, report_to_json
 from maquette.trial import Report
 
 NAME = "reports.jsonl"
@@ -28,15 +29,7 @@ class ReportFile:
         """Write one line; a disk that is full is said once and stops no run."""
         if self._path is None:
             return
-        line = json.dumps(
-            {
-                "job": self._job,
-                "step": report.step,
-                "metrics": dict(report.metrics),
-                "cost": report.cost,
-                "seconds": report.seconds,
-            }
-        )
+        line = json.dumps({"job": self._job, **report_to_json(report)})
         try:
             with open(self._path, "ab+") as file:
                 # The line of a job that was killed in the middle of writing ends here.
@@ -57,7 +50,7 @@ def read_reports(folder: Path, job: int | None = None) -> list[Report]:
     except OSError:
         return []
     return [
-        Report(row["step"], row["metrics"], row["cost"], row["seconds"])
+        report_from_json(row)
         for row in map(_row, lines)
         if row is not None and (job is None or row["job"] == job)
     ]

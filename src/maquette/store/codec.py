@@ -16,23 +16,11 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields
-from typing import Any
+from typing import Any, get_args
 
 from maquette.errors import StoreError
-from maquette.events import (
-    Body,
-    BudgetChanged,
-    Ended,
-    Proposed,
-    Reported,
-    Requeued,
-    SpaceChanged,
-    Started,
-    from_json,
-    kind_of,
-)
+from maquette.events import Body, from_json, kind_of
 
-_CLASSES = (Proposed, Started, Reported, Ended, Requeued, SpaceChanged, BudgetChanged)
 _MANY = 1_000
 _KEYS = ("trial", "job")
 _FLOATS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
@@ -47,7 +35,9 @@ def _defaults(cls: type[Any]) -> tuple[tuple[str, Any], ...]:
     return tuple(rows)
 
 
-_FIELDS: dict[type[Any], tuple[tuple[str, Any], ...]] = {cls: _defaults(cls) for cls in _CLASSES}
+_FIELDS: dict[type[Any], tuple[tuple[str, Any], ...]] = {
+    cls: _defaults(cls) for cls in get_args(Body)
+}
 
 
 def dumps(value: Any) -> str:

@@ -39,7 +39,7 @@ _SQLITE: dict[str, tuple[str, str]] = {
     ),
 }
 _POSTGRESQL: dict[str, tuple[str, str]] = {
-    "53100": (_SQLITE["FULL"][0], _SQLITE["FULL"][1]),
+    "53100": _SQLITE["FULL"],
     "28P01": ("refused the password", "check the user and password in the URL"),
     "28000": ("refused the user", "check the user in the URL and the server's pg_hba.conf"),
     "3D000": ("has no database of that name", "create it: createdb NAME"),
