@@ -16,7 +16,7 @@ from maquette.nn.trace import Trace, Tracer
 Example = Tensor | tuple[Any, ...] | Mapping[str, Any] | Callable[[nn.Module], Any]
 
 
-def run(model: nn.Module, example: Example | None) -> Trace:
+def trace_once(model: nn.Module, example: Example | None) -> Trace:
     """Trace one forward pass in evaluation mode.
 
     Parameters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Container
 from typing import Any, TypedDict, Unpack
 
 import torch
@@ -177,7 +177,7 @@ def _match(model: nn.Module, plan: Plan) -> list[tuple[nn.Parameter, ParameterPl
     return matched
 
 
-def _plain(name: str, known: Iterable[str] | Mapping[str, Any]) -> str:
+def _plain(name: str, known: Container[str]) -> str:
     """A parameter's name without what `torch.compile` and data-parallel wrappers put before it."""
     plain = ".".join(part for part in name.split(".") if part not in _WRAPPERS)
     while plain not in known and plain.startswith("module."):

@@ -22,7 +22,7 @@ class Layers:
 
     def template(self, name: str) -> str:
         """The name that copies of a parameter in other layers share; its own if there are none."""
-        return next((p for p in _starred(name) if p in self.patterns), name)
+        return next((p for p in _patterns(name) if p in self.patterns), name)
 
     def repeats(self, name: str) -> bool:
         """Whether the parameter comes again with every layer."""
@@ -36,12 +36,12 @@ def layers(few: Iterable[str], many: Iterable[str]) -> Layers:
     build has to a name that both have: ``blocks.3.mlp.0`` to ``blocks.1.mlp.0``.
     """
     few, many = set(few), set(many)
-    shared = {pattern for name in few & many for pattern in _starred(name)}
-    new = [list(_starred(name)) for name in few ^ many]
+    shared = {pattern for name in few & many for pattern in _patterns(name)}
+    new = [list(_patterns(name)) for name in few ^ many]
     return Layers(frozenset(p for patterns in new for p in patterns if p in shared))
 
 
-def _starred(name: str) -> Iterator[str]:
+def _patterns(name: str) -> Iterator[str]:
     """The name with each of its numbers replaced in turn."""
     parts = name.split(".")
     for i, part in enumerate(parts):

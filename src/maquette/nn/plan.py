@@ -263,5 +263,5 @@ def table(plan: Plan) -> str:
     scale = ", ".join(f"{k} {v:g} -> {plan.target[k]:g}" for k, v in plan.base.items())
     return (
         f"rule {plan.rule}, {plan.optimizer}, {scale}; ratios and factors, target over base\n"
-        + ("\n".join(line.rstrip() for line in lines))
+        + "\n".join(lines)
     )

@@ -20,7 +20,7 @@ from torch import nn
 
 from maquette.errors import PlanError, nearest
 from maquette.nn.build import Builder, Scales, build_at, same_names, shapes
-from maquette.nn.example import Example, run
+from maquette.nn.example import Example, trace_once
 from maquette.nn.layers import Layers, layers
 from maquette.nn.residual import Branch, branches
 from maquette.nn.trace import Trace, Use
@@ -151,7 +151,7 @@ def _with_depth(
     if scales.depth_ratio == 1:
         return Anatomy(roles, found, found, Layers(), uses)
     model, shallow = _traced(build, scales.base, example)
-    few, many = set(_named(model)), set(roles)
+    few, many = {name for name, _ in model.named_parameters()}, set(roles)
     if few == many:
         raise PlanError(
             "no parameter comes or goes with the depth: build ignores it",
@@ -166,16 +166,12 @@ def _traced(
     """Trace on the meta device; a forward pass that reads values is run for real at the base."""
     model = build_at(build, point)
     try:
-        return model, run(model, example)
+        return model, trace_once(model, example)
     except PlanError as error:
         if error.__cause__ is None:
             raise
     real = build_at(build, point, "cpu")
-    return real, run(real, example)
-
-
-def _named(model: nn.Module) -> dict[str, tuple[int, ...]]:
-    return {n: tuple(p.shape) for n, p in model.named_parameters()}
+    return real, trace_once(real, example)
 
 
 def _aliases(model: nn.Module) -> dict[str, tuple[str, ...]]:
