@@ -157,6 +157,11 @@ class Channel(Protocol):
         """Hand over a report; return the decision."""
 
 
+def checkpoint_name(step: float) -> str:
+    """Return the name of a step's checkpoint: ``81``, ``0.5``; no two steps share one."""
+    return str(int(step)) if float(step).is_integer() else repr(float(step))
+
+
 @final
 class Trial(Mapping[str, Any]):
     """What the user's function receives: a read-only mapping of its config, and a few verbs.
@@ -234,13 +239,16 @@ class Trial(Mapping[str, Any]):
         ]
         if as_number(step) is None:
             bad.append(f"step is {step!r}, not a number")
+        spent = None if cost is None else as_number(cost)
+        if cost is not None and spent is None:
+            bad.append(f"cost is {cost!r}, not a number")
         if bad:
             raise ObjectiveError(bad)
         if self._channel is None:
             return Decision(trial=self.number)
         numbers = {n: v for n, v in values.items() if v is not None}
         seconds = time.monotonic() - self._began
-        return self._channel.report(Report(float(step), numbers, cost, seconds))
+        return self._channel.report(Report(float(step), numbers, spent, seconds))
 
     @property
     def folder(self) -> Path:
@@ -264,7 +272,7 @@ class Trial(Mapping[str, Any]):
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
             raise
-        place = root / f"{step:g}"
+        place = root / checkpoint_name(step)
         if place.exists():
             shutil.rmtree(place)
         os.replace(draft, place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -25,7 +26,8 @@ def trial_folder(
         The store's URL. ``sqlite:///runs.db`` puts trials into ``runs.trials/<study>/``; a study
         whose store has no place on this disk gets a temporary folder.
     study
-        The study's name; signs that a file system dislikes are replaced.
+        The study's name. Signs that a file system dislikes are replaced, and a mark of the whole
+        name is added, so that no two studies share a folder.
     folder
         The user's choice, taken as it is.
 
@@ -38,7 +40,7 @@ def trial_folder(
         path = Path(folder)
     elif url.startswith("sqlite:///"):
         file = Path(url.removeprefix("sqlite:///").partition("?")[0])
-        path = file.with_suffix(".trials") / re.sub(r"[^\w.-]+", "_", study)
+        path = file.with_suffix(".trials") / _folder_name(study)
     else:
         path = Path(tempfile.mkdtemp(prefix="maquette-"))
         weakref.finalize(holder, shutil.rmtree, path, ignore_errors=True)
@@ -49,3 +51,13 @@ def trial_folder(
             f"trials cannot be kept in {path}: {error.strerror}", hint="give folder=..."
         ) from None
     return path.resolve()
+
+
+def _folder_name(study: str) -> str:
+    """Return a name of at most 100 bytes that is the study's own."""
+    name = re.sub(r"[^\w.-]+", "_", study)
+    if name == study and not name.startswith(".") and len(os.fsencode(name)) <= 100:
+        return name
+    mark = hashlib.sha256(study.encode("utf-8", "replace")).hexdigest()[:8]
+    short = os.fsencode(name.lstrip("."))[:80].decode("utf-8", "ignore")
+    return f"{short}-{mark}"
