@@ -5,7 +5,7 @@ import math
 import pytest
 
 import maquette as mq
-from maquette.errors import ObjectiveError, SpaceError, StudyError
+from maquette.errors import ObjectiveError, SpaceError, StoreError, StudyError
 
 SPACE = {"x": mq.Float(0.0, 1.0), "kind": mq.Choice(["a", "b"])}
 
@@ -162,3 +162,20 @@ def test_a_wider_space_grows_the_study_and_a_narrower_one_is_refused(tmp_path):
     assert "y" in grown.ask().config
     with pytest.raises(StudyError, match="narrower"):
         mq.Study("s", {"x": mq.Float(0.4, 0.6)}, store=url)
+
+
+@pytest.mark.parametrize("spent", [{"seconds": "long"}, {"seconds": math.nan}, {"cost": -1.0}])
+def test_a_cost_that_is_none_is_refused_before_it_is_written(store, spent):
+    s = study(store)
+    trial = s.ask()
+    with pytest.raises(StudyError, match="zero or more"):
+        s.tell(trial, 0.1, **spent)
+    with pytest.raises(ObjectiveError, match="cost"):
+        trial.report(1, loss=0.3, cost="dear")
+    s.tell(trial, 0.1)
+    assert study(store).history.counts() == ({"done": 1} if store else {})
+
+
+def test_what_is_no_store_is_refused():
+    with pytest.raises(StoreError, match="a store is a URL, a file"):
+        mq.Study("s", SPACE, store=3)

@@ -55,6 +55,11 @@ def open_store(url: str | os.PathLike[str] | None = None, *, read_only: bool = F
     """
     if url is None:
         return MemoryStore()
+    if not isinstance(url, str | os.PathLike):
+        raise StoreError(
+            f"a store is a URL, the path of a file or None, not {url!r}",
+            hint="for example sqlite:///maquette.db",
+        )
     text = os.fspath(url)
     scheme, separator, rest = text.partition("://")
     if not separator:

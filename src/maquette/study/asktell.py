@@ -104,8 +104,7 @@ class AskTell:
         """Write what came of a trial; see `Study.tell`."""
         metrics, final_state = _outcome(history, result, state)
         cost, seconds = spent
-        if cost is not None and as_number(cost) is None:
-            raise StudyError(f"cost must be a number, not {cost!r}")
+        _check_spent(cost=cost, seconds=seconds)
         if isinstance(trial, Mapping) and not isinstance(trial, Trial):
             self._tell_config(history, trial, Ended(-1, -1, final_state, metrics, cost), scale)
             return
@@ -183,6 +182,16 @@ def _outcome(
         return metrics, State(state)
     loss = history.objective.loss(metrics)
     return metrics, State.DONE if abs(loss) < float("inf") else State.DIVERGED
+
+
+def _check_spent(**spent: float | None) -> None:
+    problems = []
+    for name, value in spent.items():
+        number = 0.0 if value is None else as_number(value)
+        if number is None or not 0 <= number < float("inf"):
+            problems.append(f"{name} must be a number, zero or more, not {value!r}")
+    if problems:
+        raise StudyError(problems)
 
 
 def _pending_job(history: History, trial: Trial | int) -> JobRecord:

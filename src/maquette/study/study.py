@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, final, overload
 
-from maquette.errors import StudyError
+from maquette.errors import StoreError, StudyError
 from maquette.events import BudgetChanged, SpaceChanged
 from maquette.fidelity import Duration
 from maquette.history import History, Problem, TrialRecord
@@ -94,6 +94,8 @@ class Study:
             raise StudyError(f"a study needs a name, not {name!r}")
         if fn is not None and not callable(fn):
             raise StudyError(f"fn must be a function of a trial, not {fn!r}")
+        if not isinstance(store, str | os.PathLike | Store | None):
+            raise StoreError(f"a store is a URL, a file or None, not {store!r}")
         store, seed = place(store, seed)
         problem = Problem(
             space if isinstance(space, Space) else Space(space),
