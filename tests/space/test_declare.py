@@ -221,3 +221,9 @@ def test_none_can_be_a_choice_and_its_default():
     assert Space({"c": Choice(["a", None])}).defaults() == {"c": "a"}
     assert Space({"c": Choice(["a", None], default=None)}).defaults() == {"c": None}
     assert Space({"c": Choice(["a", "b"], default=None)}).defaults() == {"c": "a"}
+
+
+def test_text_that_no_store_can_hold_is_refused():
+    with pytest.raises(SpaceError, match="UTF-8") as caught:
+        Space({"a\ud800": Float(0, 1), "b": Choice(["\udfff", "λ", "🦊"])})
+    assert len(caught.value.problems) == 2

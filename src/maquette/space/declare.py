@@ -75,6 +75,8 @@ def _parameter_problems(
     for name, parameter in parameters.items():
         if not isinstance(name, str) or not name.strip():
             problems.append(f"parameter names must be non-empty strings, not {name!r}")
+        elif not _is_text(name):
+            problems.append(f"{name!r}: a name must be text that UTF-8 can write")
         elif name == "constraints":
             problems.append("constraints: this name is taken by the space's constraints")
         elif name not in sound:
@@ -159,6 +161,11 @@ def _choice_problems(p: Choice) -> list[str]:
         for v in p.values
         if not (v is None or isinstance(v, str | bool) or is_real(v))
     ]
+    problems += [
+        f"{v!r} is not text that UTF-8 can write"
+        for v in p.values
+        if isinstance(v, str) and not _is_text(v)
+    ]
     twice = [v for i, v in enumerate(p.values) if position(v, p.values[:i]) is not None]
     problems += [f"{v!r} stands twice" for v in twice]
     if p.declared and position(p.default, p.values) is None:
@@ -173,6 +180,15 @@ def _choice_problems(p: Choice) -> list[str]:
                 f"not all zero, not {p.prior!r}"
             )
     return problems
+
+
+def _is_text(value: str) -> bool:
+    """Whether files and stores can hold a string: half of a surrogate pair they cannot."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _scalar(value: object) -> bool:
