@@ -15,12 +15,15 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
+# Benchmark data that may not be redistributed.
+export MAQUETTE_DATA ?= ../shared/data
+
 WORKERS ?= 2
 ARGS ?=
 # CI runs everything; elsewhere the tests of more than a few seconds wait for `make test SLOW=1`.
 MARKS = $(if $(CI)$(SLOW),,-m "not slow")
 
-.PHONY: help setup demo test lint check bench docs wheel clean
+.PHONY: help setup demo test lint check bench bench-steplaw bench-demo docs wheel clean
 
 help:  ## list the verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -62,8 +65,19 @@ lint: $(VENV)/.dev  ## style, types, layers, dependencies
 
 check: lint test  ## lint, then test
 
-bench: $(VENV)/.dev  ## run every benchmark script again (see benchmarks/records for results)
-	@set -e; for script in benchmarks/*/run.py; do echo "== $$script"; $(BIN)/python $$script $(ARGS); done
+bench: bench-steplaw bench-demo  ## measure again what benchmarks/records holds, into build/bench (hours)
+
+bench-steplaw: $(VENV)/.dev
+	@test -f $(MAQUETTE_DATA)/steplaw/dense.csv || { echo "set MAQUETTE_DATA to the folder that holds steplaw/dense.csv" >&2; exit 2; }
+	mkdir -p build/bench/steplaw
+	$(BIN)/python benchmarks/steplaw/inside.py
+	$(BIN)/python benchmarks/steplaw/synthetic.py --repeats 6 --out build/bench/steplaw/synthetic.csv
+	$(BIN)/python benchmarks/steplaw/evaluate.py --out build/bench/steplaw
+	$(BIN)/python benchmarks/steplaw/planted.py --out build/bench/steplaw/planted.csv
+
+bench-demo: $(VENV)/.dev
+	mkdir -p build/bench/demo
+	$(BIN)/python benchmarks/demo/measure.py --seeds 0 1 2 --out build/bench/demo/runs --record build/bench/demo
 
 docs: $(VENV)/.docs  ## build the documentation to site/
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs site
