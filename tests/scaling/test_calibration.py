@@ -39,6 +39,6 @@ def test_intervals_hold_the_truth(kind, least):
     rows = [run(kind, seed) for seed in range(12)]
     assert np.mean([r["x"] for r in rows]) >= least
     assert np.mean([r["loss"] for r in rows]) >= least
-    # Expected regret is no boast: on average the truth is not much worse.
-    assert np.mean([r["regret"] for r in rows]) <= 1.5 * np.mean([r["expected"] for r in rows])
+    # Expected regret is no boast: on average the truth is worse by 0.05 % at most.
+    assert np.mean([r["regret"] for r in rows]) <= np.mean([r["expected"] for r in rows]) + 5e-4
     assert all(r["regret"] < 0.01 for r in rows if r["trusted"])
