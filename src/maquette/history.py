@@ -231,6 +231,10 @@ class History:
             counts[trial.state.value] = counts.get(trial.state.value, 0) + 1
         return counts
 
+    def tally(self) -> str:
+        """Return the counts in words: ``3 done, 1 diverged``; ``none`` while there is no trial."""
+        return ", ".join(f"{n} {state}" for state, n in self.counts().items()) or "none"
+
     def in_cell(self, scale: Mapping[str, float]) -> list[TrialRecord]:
         """Return the trials at one cell, in order of proposal."""
         return [self.trials[i] for i in self._cells.get(self._cell(scale), [])]

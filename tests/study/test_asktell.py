@@ -67,6 +67,13 @@ def test_a_config_that_nobody_asked_for_is_evidence(store):
     assert s.ask().number == 1
 
 
+@pytest.mark.parametrize(("result", "seconds"), [(0.1, 7.0), ({"loss": 0.1, "seconds": 7}, None)])
+def test_the_seconds_of_a_told_config_count(store, result, seconds):
+    s = study(store)
+    s.tell({"x": 0.25, "kind": "a"}, result, seconds=seconds)
+    assert s.history.seconds == 7.0
+
+
 def test_mistakes_are_named_and_change_nothing(store):
     s = study(store)
     trial = s.ask()

@@ -20,7 +20,7 @@ from maquette.errors import StudyError
 from maquette.files import write_whole
 from maquette.history import History, TrialRecord
 from maquette.report.evidence import finished_with_result
-from maquette.scaling import DriftModel
+from maquette.scaling import DriftModel, Recipe
 from maquette.schedule import ASHA
 from maquette.search import GP
 from maquette.space import Float, Int
@@ -159,12 +159,16 @@ def smallest_best(history: History) -> TrialRecord:
     cell = scale.cells[0] if scale else {}
     done = [t for t in finished_with_result(history) if t.scale == cell]
     if not done:
-        counts = ", ".join(f"{n} {state}" for state, n in history.counts().items())
         raise StudyError(
-            f"no run of the smallest proxy ended with a result (trials: {counts})",
+            f"no run of the smallest proxy ended with a result (trials: {history.tally()})",
             hint="run the same command again to go on",
         )
     return min(done, key=lambda t: (t.loss, t.number))
+
+
+def target_recipe(design: Design, model: DriftModel) -> Recipe:
+    """Return the recipe that is trained and shown: the model's, whole numbers kept whole."""
+    return evidence.with_whole_numbers(model.recipe(**design.scale.target), design.space)
 
 
 def target_configs(
@@ -172,12 +176,11 @@ def target_configs(
 ) -> dict[str, tuple[dict[str, Any], dict[str, float]]]:
     """Return what is trained at the target: the recipe, and the smallest proxy's best copied."""
     target = design.scale.target
-    recipe = dict(model.recipe(**target).config)
-    for name, parameter in design.space.items():
-        if isinstance(parameter, Int) and name in recipe:
-            recipe[name] = min(max(round(recipe[name]), parameter.low), parameter.high)
     copied = {**smallest_best(history).config, "rule": "sp"}
-    return {"recipe": (recipe, target), "copied": (copied, target)}
+    return {
+        "recipe": (dict(target_recipe(design, model).config), target),
+        "copied": (copied, target),
+    }
 
 
 def _finish(
@@ -189,7 +192,7 @@ def _finish(
 ) -> DemoResult:
     from maquette import report
 
-    recipe = model.recipe(**job.design.scale.target)
+    recipe = target_recipe(job.design, model)
     history = job.study.history
     result = DemoResult(
         design=job.design.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,7 +25,7 @@ from maquette.trial import Decision, Report, State, Trial
 # How long `ask` waits for another process that is proposing.
 ASK_SECONDS = 60.0
 
-_TELLABLE = tuple(s for s in State if not s.pending)
+_TELLABLE = tuple(s.value for s in State if not s.pending)
 
 
 @final
@@ -105,14 +106,17 @@ class AskTell:
         metrics, final_state = _outcome(history, result, state)
         cost, seconds = spent
         _check_spent(cost=cost, seconds=seconds)
+        if seconds is None and "seconds" in metrics:
+            seconds = metrics["seconds"]
         if isinstance(trial, Mapping) and not isinstance(trial, Trial):
-            self._tell_config(history, trial, Ended(-1, -1, final_state, metrics, cost), scale)
+            ended = Ended(-1, -1, final_state, metrics, cost, seconds or 0.0)
+            self._tell_config(history, trial, ended, scale)
             return
         job = _pending_job(history, trial)
         if final_state is State.DONE and not job.final:
             final_state = State.PAUSED
         if seconds is None:
-            seconds = float(metrics.get("seconds", job.seconds))
+            seconds = job.seconds
         if job.state is State.QUEUED:
             self._store.start(self._study, job.number, self._owner, None)
             history.extend(self._store.read(self._study, history.last))
@@ -168,10 +172,9 @@ def _outcome(
     history: History, result: Any, state: State | str | None
 ) -> tuple[dict[str, float], State]:
     """Return metrics and state of what was told."""
-    if state is not None and str(state) not in [s.value for s in _TELLABLE]:
-        valid = [s.value for s in _TELLABLE]
+    if state is not None and str(state) not in _TELLABLE:
         raise StudyError(
-            f"a trial cannot be told to be {str(state)!r}." + nearest(str(state), valid)
+            f"a trial cannot be told to be {str(state)!r}." + nearest(str(state), _TELLABLE)
         )
     if state is not None and result is None:
         if State(state) is State.DONE:
@@ -181,14 +184,14 @@ def _outcome(
     if state is not None:
         return metrics, State(state)
     loss = history.objective.loss(metrics)
-    return metrics, State.DONE if abs(loss) < float("inf") else State.DIVERGED
+    return metrics, State.DONE if math.isfinite(loss) else State.DIVERGED
 
 
 def _check_spent(**spent: float | None) -> None:
     problems = []
     for name, value in spent.items():
         number = 0.0 if value is None else as_number(value)
-        if number is None or not 0 <= number < float("inf"):
+        if number is None or not 0 <= number < math.inf:
             problems.append(f"{name} must be a number, zero or more, not {value!r}")
     if problems:
         raise StudyError(problems)

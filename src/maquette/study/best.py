@@ -54,9 +54,8 @@ def find_best(history: History) -> Best:
 
     found = denoised(history)
     if found is None:
-        counts = ", ".join(f"{n} {state}" for state, n in history.counts().items()) or "none"
         raise StudyError(
-            f"no trial has finished with a result yet (trials: {counts})",
+            f"no trial has finished with a result yet (trials: {history.tally()})",
             hint=_first_message(history),
         )
     number, mean, spread = found

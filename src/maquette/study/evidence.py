@@ -60,8 +60,7 @@ def fit_drift(name: str, history: History) -> DriftModel:
         )
     table, settings = runs(history)
     if not table["loss"]:
-        counts = ", ".join(f"{n} {state}" for state, n in history.counts().items()) or "none"
-        raise StudyError(f"study {name!r} has no finished trial yet (trials: {counts})")
+        raise StudyError(f"study {name!r} has no finished trial yet (trials: {history.tally()})")
     clash = [n for n in settings if n in history.axes]
     if clash:
         raise StudyError([f"{n!r} is both a setting and a scale axis" for n in clash])

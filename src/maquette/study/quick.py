@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from maquette.executor.protocol import Function
 from maquette.space import Space
-from maquette.store.protocol import Store
 from maquette.study.best import Best
 from maquette.study.budget import Budget
 from maquette.study.study import Study
-from maquette.trial import Trial
 
-Function = Callable[[Trial], Any]
 Spend = Budget | int | Mapping[str, Any]
 
 
@@ -78,6 +75,4 @@ def _run(
 ) -> Best:
     given: dict[str, Any] = dict(options)
     name = given.pop("name", getattr(fn, "__name__", "study").strip("<>") or "study")
-    store: str | os.PathLike[str] | Store | None = given.pop("store", None)
-    study = Study(name, space, fn, store=store, objective=objective, **given)
-    return study.run(budget, workers)
+    return Study(name, space, fn, objective=objective, **given).run(budget, workers)

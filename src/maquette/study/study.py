@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, final, overload
 
-from maquette.errors import StoreError, StudyError
+from maquette.errors import StudyError
 from maquette.events import BudgetChanged, SpaceChanged
+from maquette.executor.protocol import Function
 from maquette.fidelity import Duration
 from maquette.history import History, Problem, TrialRecord
 from maquette.instances import Instances
@@ -21,6 +22,7 @@ from maquette.study.asktell import AskTell
 from maquette.study.best import Best, find_best
 from maquette.study.budget import Budget
 from maquette.study.driver import Driver, Settings, Watch
+from maquette.study.parts import check_store, checked_seed, described, methods, opened
 from maquette.study.placement import place
 from maquette.study.proposer import Proposer
 from maquette.study.spec import from_spec, refuse_changes, to_spec
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from maquette.scaling import DriftModel, Recipe
-
-Function = Callable[[Trial], Any]
 
 
 @final
@@ -87,15 +87,11 @@ class Study:
         instances: Instances | None = None,
         seed: int = 0,
     ) -> None:
-        from maquette.schedule import by_name as scheduler_by_name
-        from maquette.search import by_name as searcher_by_name
-
         if not isinstance(name, str) or not name.strip():
             raise StudyError(f"a study needs a name, not {name!r}")
         if fn is not None and not callable(fn):
             raise StudyError(f"fn must be a function of a trial, not {fn!r}")
-        if not isinstance(store, str | os.PathLike | Store | None):
-            raise StoreError(f"a store is a URL, a file or None, not {store!r}")
+        check_store(store)
         store, seed = place(store, seed)
         problem = Problem(
             space if isinstance(space, Space) else Space(space),
@@ -103,16 +99,13 @@ class Study:
             Duration.parse(fidelity),
             scale,
             instances,
-            _seed(seed),
+            checked_seed(seed),
         )
         self.name = name
         self.fn = fn
-        search, schedule = searcher_by_name(searcher), scheduler_by_name(scheduler)
-        _check_methods(search, schedule)
-        self._searcher: Searcher | None = search
-        self._scheduler: Scheduler | None = schedule
-        self._store = _open(store)
-        spec = to_spec(problem, _describe(searcher), _describe(scheduler))
+        self._given: tuple[Searcher, Scheduler] | None = methods(searcher, scheduler)
+        self._store = opened(store)
+        spec = to_spec(problem, described(searcher), described(scheduler))
         row = self._store.create(name, spec)
         self._id = row.id
         self._problem = from_spec(row.spec)
@@ -133,12 +126,12 @@ class Study:
         """
         self = cls.__new__(cls)
         self.name, self.fn = name, None
-        self._store = _open(place(store, 0)[0], read_only=True)
+        self._store = opened(place(store, 0)[0], read_only=True)
         row = self._store.find(name)
         self._id = row.id
         self._problem = from_spec(row.spec)
         self._history = History(self._problem)
-        self._searcher, self._scheduler, self._turns = None, None, None
+        self._given, self._turns = None, None
         return self
 
     # --- looking ---------------------------------------------------------------------------
@@ -335,9 +328,9 @@ class Study:
 
     @property
     def _methods(self) -> tuple[Searcher, Scheduler]:
-        if self._searcher is None or self._scheduler is None:
+        if self._given is None:
             raise StudyError(f"study {self.name!r} was opened to look at, not to run")
-        return self._searcher, self._scheduler
+        return self._given
 
     def _asktell(self) -> AskTell:
         if self._turns is None:
@@ -367,33 +360,3 @@ class Study:
             )
         self._store.append(self._id, [SpaceChanged(space.to_json())])
         self._refresh()
-
-
-def _open(store: str | os.PathLike[str] | Store | None, *, read_only: bool = False) -> Store:
-    from maquette.store import open_store
-
-    if store is None or isinstance(store, str | os.PathLike):
-        return open_store(store, read_only=read_only)
-    return store
-
-
-def _describe(method: str | object) -> str:
-    return method if isinstance(method, str) else type(method).__name__
-
-
-def _check_methods(searcher: object, scheduler: object) -> None:
-    problems = []
-    if not callable(getattr(searcher, "suggest", None)):
-        problems.append(f"searcher {searcher!r} has no method suggest")
-    if not (
-        callable(getattr(scheduler, "next", None)) and callable(getattr(scheduler, "decide", None))
-    ):
-        problems.append(f"scheduler {scheduler!r} has no methods next and decide")
-    if problems:
-        raise StudyError(problems)
-
-
-def _seed(seed: int) -> int:
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise StudyError(f"seed must be a whole number, zero or more, not {seed!r}")
-    return seed

@@ -1,0 +1,63 @@
+"""A study's parts, from what the user gave: a name or an object, checked."""
+
+from __future__ import annotations
+
+import os
+
+from maquette.errors import StoreError, StudyError
+from maquette.schedule.protocol import Scheduler
+from maquette.search.protocol import Searcher
+from maquette.store.protocol import Store
+
+
+def check_store(store: object) -> None:
+    """Raise StoreError for what no store can be opened from."""
+    if not isinstance(store, str | os.PathLike | Store | None):
+        raise StoreError(f"a store is a URL, a file or None, not {store!r}")
+
+
+def opened(store: str | os.PathLike[str] | Store | None, *, read_only: bool = False) -> Store:
+    """Return the store of a URL or file, None: in memory; a store is returned as is."""
+    from maquette.store import open_store
+
+    if store is None or isinstance(store, str | os.PathLike):
+        return open_store(store, read_only=read_only)
+    return store
+
+
+def methods(searcher: str | Searcher, scheduler: str | Scheduler) -> tuple[Searcher, Scheduler]:
+    """Return the searcher and scheduler of these names; objects are returned as they are.
+
+    Raises
+    ------
+    StudyError
+        If a name is unknown, or an object lacks a method; both are named.
+    """
+    from maquette.schedule import by_name as scheduler_by_name
+    from maquette.search import by_name as searcher_by_name
+
+    search, schedule = searcher_by_name(searcher), scheduler_by_name(scheduler)
+    problems = []
+    if not _has(search, "suggest"):
+        problems.append(f"searcher {search!r} has no method suggest")
+    if not _has(schedule, "next", "decide"):
+        problems.append(f"scheduler {schedule!r} has no methods next and decide")
+    if problems:
+        raise StudyError(problems)
+    return search, schedule
+
+
+def described(method: str | object) -> str:
+    """Return the name under which a store keeps a searcher or scheduler."""
+    return method if isinstance(method, str) else type(method).__name__
+
+
+def checked_seed(seed: int) -> int:
+    """Return a seed as given; StudyError unless it is a whole number, zero or more."""
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise StudyError(f"seed must be a whole number, zero or more, not {seed!r}")
+    return seed
+
+
+def _has(thing: object, *names: str) -> bool:
+    return all(callable(getattr(thing, name, None)) for name in names)
