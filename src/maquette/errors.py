@@ -6,8 +6,10 @@
     ├── ScaleError        axes, proxies and targets
     ├── DataError         a table of runs
     ├── StudyError        a study's settings, budget or state
+    ├── Interrupted       the user stopped a run (maquette.study)
     ├── StoreError        a store that cannot be read or written
     │   ├── StoreVersionError
+    │   ├── LeaseLostError          another owner has taken a job (maquette.store)
     │   └── StoreUnavailableError   it may answer again: a full disk, a server that restarts
     │       └── StoreLockedError
     ├── ExecutorError     where jobs run

@@ -33,8 +33,11 @@ class ReportFile:
         try:
             with open(self._path, "ab+") as file:
                 # The line of a job that was killed in the middle of writing ends here.
-                torn = file.tell() > 0 and os.pread(file.fileno(), 1, file.tell() - 1) != b"\n"
-                file.write(b"\n" * torn + line.encode() + b"\n")
+                if file.tell() > 0:
+                    file.seek(-1, os.SEEK_END)
+                    if file.read(1) != b"\n":
+                        line = f"\n{line}"
+                file.write(line.encode() + b"\n")
         except OSError as error:
             print(f"reports are not kept in {self._path}: {error.strerror}", file=sys.stderr)
             self._path = None
