@@ -42,7 +42,7 @@ class Scales:
         return self.target["depth"] / self.base["depth"] if "depth" in self.base else 1.0
 
     def at(self, **changes: int) -> dict[str, int]:
-        """The base's arguments with some changed."""
+        """Return the base's arguments with some changed."""
         return {**self.base, **changes}
 
 
@@ -125,7 +125,7 @@ def build_at(build: Builder, point: Mapping[str, int], device: str = "meta") -> 
 
 
 def shapes(build: Builder, point: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
-    """Shapes of the parameters by name, shared ones under their first name."""
+    """Return the shapes of the parameters by name, shared ones under their first name."""
     return {n: tuple(p.shape) for n, p in build_at(build, point).named_parameters()}
 
 

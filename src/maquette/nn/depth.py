@@ -24,7 +24,7 @@ _TWO_LINES = (
 
 
 def folds(anatomy: Anatomy, m_L: float, rule: Rule) -> dict[str, float]:
-    """Residual multipliers by the name of the parameter that carries them.
+    """Return residual multipliers by the name of the parameter that carries them.
 
     Parameters
     ----------

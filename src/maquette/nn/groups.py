@@ -35,7 +35,7 @@ def param_groups(
     tokens: float | None = None,
     **options: Unpack[Options],
 ) -> list[dict[str, Any]]:
-    """Groups for `torch.optim.AdamW`, from the settings that were tuned at the base.
+    """Return groups for `torch.optim.AdamW`, from the settings that were tuned at the base.
 
     Parameters
     ----------

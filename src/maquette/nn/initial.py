@@ -31,7 +31,7 @@ class AsBuilt:
     depth: Mapping[str, float]
 
     def ratio(self, template: str, width: float, depth: float) -> float:
-        """Standard deviation at the target over that at the base, as the builder leaves it."""
+        """Return the deviation at the target over that at the base, as the builder leaves it."""
         by_width = width ** self.width.get(template, 0.0)
         return float(by_width * depth ** self.depth.get(template, 0.0))
 

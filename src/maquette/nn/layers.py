@@ -21,7 +21,7 @@ class Layers:
     patterns: frozenset[str] = frozenset()
 
     def template(self, name: str) -> str:
-        """The name that copies of a parameter in other layers share; its own if there are none."""
+        """Return the name that copies in other layers share; its own if there are none."""
         return next((p for p in _patterns(name) if p in self.patterns), name)
 
     def repeats(self, name: str) -> bool:
@@ -42,7 +42,7 @@ def layers(few: Iterable[str], many: Iterable[str]) -> Layers:
 
 
 def _patterns(name: str) -> Iterator[str]:
-    """The name with each of its numbers replaced in turn."""
+    """Yield the name with each of its numbers replaced in turn."""
     parts = name.split(".")
     for i, part in enumerate(parts):
         if part.isdigit():
@@ -50,5 +50,5 @@ def _patterns(name: str) -> Iterator[str]:
 
 
 def starred(name: str) -> str:
-    """The name with every number replaced: what a table shows of many layers."""
+    """Return the name with every number replaced: what a table shows of many layers."""
     return ".".join("*" if part.isdigit() else part for part in name.split("."))

@@ -87,7 +87,7 @@ class Plan:
     parameters: Mapping[str, ParameterPlan]
 
     def __getitem__(self, name: str) -> ParameterPlan:
-        """The plan of one parameter.
+        """Return the plan of one parameter.
 
         Raises
         ------
@@ -103,7 +103,7 @@ class Plan:
         return table(self)
 
     def to_json(self) -> str:
-        """Text that `from_json` reads back to an equal plan."""
+        """Return text that `from_json` reads back to an equal plan."""
         document = asdict(self)
         document["parameters"] = list(document["parameters"].values())
         return json.dumps({"maquette_plan": FORMAT, **document}, indent=1)
@@ -243,7 +243,7 @@ def _parameter(r: ParameterRole, m: Multipliers, depth: float, done: float) -> P
 
 
 def table(plan: Plan) -> str:
-    """The plan as text: one row for each name, layers that agree together."""
+    """Return the plan as text: one row for each name, layers that agree together."""
     rows: dict[tuple[str, ...], list[str]] = {}
     for p in plan.parameters.values():
         factors = (p.fan_in, p.fan_out, p.depth, p.init, p.lr, p.weight_decay, p.eps)

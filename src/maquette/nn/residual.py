@@ -51,7 +51,7 @@ class Branch:
 
 
 def branches(trace: Trace) -> list[Branch]:
-    """Every outermost residual branch, in the order of the forward pass."""
+    """Return every outermost residual branch, in the order of the forward pass."""
     nodes = trace.nodes
     trunks: dict[int, int] = {}  # sum -> its operand on the residual stream
     found: dict[int, tuple[set[int], Branch]] = {}

@@ -90,7 +90,7 @@ class Memory:
     dims: tuple[tuple[int, int, frozenset[int]], ...]  # stride, size, axes
 
     def axes(self, tensor: Tensor) -> list[frozenset[int]]:
-        """Axes of the parameter along each dimension of a view of that memory."""
+        """Return the axes of the parameter along each dimension of a view of that memory."""
         out = []
         for size, stride in zip(tensor.shape, tensor.stride(), strict=True):
             found: frozenset[int] = frozenset()
