@@ -27,7 +27,10 @@ _VARIABLES = ("MAQUETTE_STORE", "MAQUETTE_DATA", "OMP_NUM_THREADS", "NO_COLOR")
 
 
 def doctor(store: StoreUrl = None, as_json: AsJson = False) -> None:
-    """Show what is installed and what is wrong (exit code 1 if anything is)."""
+    """Show what is installed and what is wrong.
+
+    The exit code is 1 if anything is wrong.
+    """
     installed = {name: _version(name) for name in (*_NEEDED, *_EXTRAS)}
     problems = [
         f"{name} is not installed: pip install maquette" for name in _NEEDED if not installed[name]
