@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,10 +15,13 @@ import maquette as mq
 from maquette.history import History, Problem
 from maquette.objective import Objective
 from maquette.report import Evidence, answers, figures, gather, render, write
+from maquette.report.answers import target_answer
 from maquette.report.boundary import at_the_edge
 from maquette.report.importance import effects
 from maquette.report.svg import Axis
 from maquette.report.words import listed, percent, short
+from maquette.space import Float, Space
+from maquette.testing.script import Script
 from tests.report.histories import HOSTILE, history, space
 
 
@@ -87,6 +91,24 @@ def test_what_matters_is_told_from_what_does_not(scaled: Evidence) -> None:
     assert [e.name for e in found] == ["lr", "decay"]
     assert found[0].mean > 10 * found[1].mean
     assert "decay made less difference" in answers(scaled)[2]
+
+
+def test_doubt_is_weighed_by_the_distance_to_the_target_in_no_unit(scaled: Evidence) -> None:
+    """Equal doubts: width lies a factor of six off, tokens one of two, however many they are."""
+    model, recipe = scaled.model, scaled.recipe
+    assert model is not None
+    assert recipe is not None
+    tokens = replace(model.runs.axes[0], name="tokens", centre=math.log(1e9))
+    runs = replace(model.runs, axes=(*model.runs.axes, tokens))
+    doubtful = replace(
+        recipe,
+        at={**recipe.at, "tokens": 2e9},
+        drift_interval={"lr": {"tokens": (-0.1, 0.1), "width": (-0.1, 0.1)}},
+        drift={"lr": {"tokens": 0.0, "width": 0.0}},
+        verdict=replace(recipe.verdict, level="caution"),
+    )
+    text = target_answer(replace(scaled, model=replace(model, runs=runs), recipe=doubtful))
+    assert "around the best lr at a larger width" in text
 
 
 def test_an_optimum_on_the_boundary_is_said() -> None:
@@ -188,3 +210,22 @@ def test_words() -> None:
     assert short(1.5e-7) == "1.50e-7"
     assert percent(0.0123) == "1.2 %"
     assert listed(["a", "b", "c"]) == "a, b and c"
+
+
+@pytest.mark.parametrize("lift", [0.0, 1.0, -1.0])
+@pytest.mark.parametrize("factor", [1.0, 1000.0])
+def test_a_valley_that_is_not_the_runs_own_says_nothing(lift: float, factor: float) -> None:
+    """Whatever is said of a parabola around 0.3 must be true of it, or not be said."""
+    problem = Problem(Space({"x": Float(0, 1)}), Objective("loss"))
+    script = Script(problem)
+    near = [0.3 + 0.1 * 0.5**k * (-1) ** k for k in range(10)]
+    for x in (0.5, 0.01, 0.68, 0.87, 0.18, 1.0, 0.1, 0.44, *near):
+        script.try_config({"x": x}, loss=lift + factor * (x - 0.3) ** 2)
+    evidence = gather(script.history)
+    if evidence.model is None:
+        assert "valley" in evidence.missing
+        assert "not known" in flat_answer(evidence)
+    else:
+        low, high = evidence.model.flatness(0.01)["x"]
+        assert low <= 0.3 <= high
+        assert evidence.model.recipe().config["x"] == pytest.approx(0.3, abs=0.05)

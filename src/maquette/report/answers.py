@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from maquette.history import History
@@ -206,7 +205,7 @@ def target_answer(evidence: Evidence) -> str:
     }[verdict.level]
     reasons = list(verdict.reasons)
     why = f"{trust}: {reasons[0]}." if reasons else f"{trust}."
-    return " ".join([text, *_drift(recipe), why, _raise_trust(recipe)]).strip()
+    return " ".join([text, *_drift(recipe), why, _raise_trust(evidence)]).strip()
 
 
 def _with_interval(name: str, recipe: Recipe) -> str:
@@ -231,18 +230,21 @@ def _drift(recipe: Recipe) -> list[str]:
     return []
 
 
-def _raise_trust(recipe: Recipe) -> str:
-    """Name the doubt that costs most: the widest interval relative to how much it matters."""
-    widest: tuple[float, str, str] | None = None
-    for name, axes in recipe.drift_interval.items():
-        for axis, (low, high) in axes.items():
-            reach = math.log(recipe.at[axis]) if recipe.at[axis] > 0 else 1.0
-            doubt = (high - low) * abs(reach)
-            if widest is None or doubt > widest[0]:
-                widest = (doubt, name, axis)
-    if recipe.verdict.level == "trust" or widest is None:
+def _raise_trust(evidence: Evidence) -> str:
+    """Name the exponent whose doubt, carried as far as the target lies, moves a setting most."""
+    recipe, model = evidence.recipe, evidence.model
+    if recipe is None or model is None or recipe.verdict.level == "trust":
         return ""
+    distance = {axis.name: abs(axis.encode(recipe.at[axis.name])) for axis in model.runs.axes}
+    doubts = [
+        ((high - low) * distance[axis], name, axis)
+        for name, axes in recipe.drift_interval.items()
+        for axis, (low, high) in axes.items()
+    ]
+    if not doubts:
+        return ""
+    _, name, axis = max(doubts, key=lambda doubt: doubt[0])
     return (
-        f"What would raise the trust most: runs around the best {widest[1]} at a larger "
-        f"{widest[2]}, where its movement is least certain."
+        f"What would raise the trust most: runs around the best {name} at a larger "
+        f"{axis}, where its movement is least certain."
     )
