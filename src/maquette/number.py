@@ -28,6 +28,11 @@ def as_number(value: Any) -> float | None:
     return float(scalar) if numeric else None
 
 
+def is_count(value: Any) -> bool:
+    """Whether a value is a whole number, one or more."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
 def is_positive(value: Any) -> bool:
     """Whether a value is a positive, finite number."""
     number = as_number(value)

@@ -168,8 +168,9 @@ class Trial(Mapping[str, Any]):
 
     Attributes
     ----------
-    number, seed
-        The trial's number in its study, and a seed derived from the study's and that number.
+    number, job, seed
+        The trial's and this job's number in their study, and a seed derived from the study's and
+        the trial's.
     config
         Name to value; ``trial["lr"]`` is ``trial.config["lr"]``.
     scale, instance, until

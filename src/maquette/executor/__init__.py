@@ -7,6 +7,7 @@ from typing import Any
 
 from maquette.errors import ExecutorError, nearest
 from maquette.executor.protocol import Executor, Function, OnReport, Outcome, Task
+from maquette.number import is_count
 
 __all__ = ["Executor", "Function", "OnReport", "Outcome", "Task", "open_executor"]
 
@@ -58,7 +59,7 @@ def _check(name: str, fn: object, workers: object) -> None:
         problems.append(f"unknown executor {name!r}." + nearest(str(name), NAMES))
     if not callable(fn):
         problems.append(f"the function to run is {fn!r}, which cannot be called")
-    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+    if not is_count(workers):
         problems.append(f"workers must be a positive whole number, not {workers!r}")
     if problems:
         raise ExecutorError(problems)

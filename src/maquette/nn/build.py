@@ -27,14 +27,10 @@ class Scales:
     ----------
     base, target
         Arguments of the builder: ``width``, perhaps ``depth``, and others it takes.
-    base_budget, target_budget
-        ``batch`` and ``tokens``, where given.
     """
 
     base: dict[str, int]
     target: dict[str, int]
-    base_budget: dict[str, float]
-    target_budget: dict[str, float]
 
     @property
     def depth_ratio(self) -> float:
@@ -68,12 +64,7 @@ def scales(build: Builder, base: Point, target: Point) -> Scales:
     if problems:
         raise PlanError(problems, hint="plan(build, base=dict(width=64), target=dict(width=1024))")
     model = {k: int(v) for k, v in base.items() if k not in BUDGET}
-    return Scales(
-        model,
-        {k: int(target.get(k, v)) for k, v in model.items()},
-        {k: float(v) for k, v in base.items() if k in BUDGET},
-        {k: float(v) for k, v in target.items() if k in BUDGET},
-    )
+    return Scales(model, {k: int(target.get(k, v)) for k, v in model.items()})
 
 
 def _parameters(build: Builder) -> list[str] | None:

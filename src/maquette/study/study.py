@@ -12,6 +12,7 @@ from maquette.executor.protocol import Function
 from maquette.fidelity import Duration
 from maquette.history import History, Problem, TrialRecord
 from maquette.instances import Instances
+from maquette.number import is_count
 from maquette.objective import Objective
 from maquette.scale import Scale
 from maquette.schedule.protocol import Scheduler
@@ -212,7 +213,7 @@ class Study:
         StudyError
             If the scheduler has nothing to start until results are told.
         """
-        if n is not None and (isinstance(n, bool) or not isinstance(n, int) or n < 1):
+        if n is not None and not is_count(n):
             raise StudyError(f"ask for a whole number of trials, not {n!r}")
         trials = self._asktell().ask(self.history, 1 if n is None else n)
         return trials[0] if n is None else trials
@@ -299,7 +300,7 @@ class Study:
                 f"study {self.name!r} has no function to run",
                 hint="give fn to Study, or use ask() and tell()",
             )
-        if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+        if not is_count(workers):
             raise StudyError(f"workers must be a positive whole number, not {workers!r}")
         limit = Budget.parse(budget)
         if limit == Budget():
