@@ -1,6 +1,7 @@
 """Running studies: budgets, failures, resume."""
 
 import json
+import math
 import sqlite3
 
 import pytest
@@ -61,6 +62,16 @@ def test_a_budget_of_cost_ends_the_run():
 def test_bad_budgets_are_refused(budget):
     with pytest.raises(StudyError):
         study(programs.quadratic).run(budget)
+
+
+@pytest.mark.parametrize(
+    "options", [{"timeout": -3.0}, {"timeout": math.nan}, {"retries": -1}, {"timeout": 0}]
+)
+def test_bad_limits_are_refused_before_anything_runs(options):
+    s = study(programs.quadratic)
+    with pytest.raises(StudyError, match="must be a"):
+        s.run(3, **options)
+    assert s.trials == []
 
 
 def test_every_way_to_fail_has_its_state_and_nothing_else_is_lost(tmp_path):

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from maquette.errors import StoreError
+from maquette.errors import StoreError, StudyError
 from maquette.events import Ended, Event, Reported, Requeued
 from maquette.executor.protocol import Executor, Outcome, Task
 from maquette.history import History, JobRecord
+from maquette.number import is_positive
 from maquette.rng import derived_seed
 from maquette.schedule.protocol import Done, Scheduler, Wait
 from maquette.store.protocol import LeaseLostError, Store
@@ -54,6 +55,11 @@ class Settings:
         How often a job that was lost with its driver is started again.
     watch
         Called with the history and the running jobs after new events, at most ten times a second.
+
+    Raises
+    ------
+    StudyError
+        If `timeout`, `retries` or `watch` is none.
     """
 
     budget: Budget
@@ -61,6 +67,19 @@ class Settings:
     timeout: float | None = None
     retries: int = 2
     watch: Watch | None = None
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.timeout is not None and not is_positive(self.timeout):
+            problems.append(f"timeout must be a positive number of seconds, not {self.timeout!r}")
+        retries: object = self.retries
+        if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
+            problems.append(f"retries must be a whole number, zero or more, not {self.retries!r}")
+        watch: object = self.watch
+        if watch is not None and not callable(watch):
+            problems.append(f"watch must be a function, not {self.watch!r}")
+        if problems:
+            raise StudyError(problems)
 
 
 @final
