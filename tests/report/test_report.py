@@ -15,7 +15,7 @@ import maquette as mq
 from maquette.history import History, Problem
 from maquette.objective import Objective
 from maquette.report import Evidence, answers, figures, gather, render, write
-from maquette.report.answers import target_answer
+from maquette.report.answers import best_answer, flat_answer, target_answer
 from maquette.report.boundary import at_the_edge
 from maquette.report.importance import effects
 from maquette.report.svg import Axis
@@ -225,6 +225,8 @@ def test_a_valley_that_is_not_the_runs_own_says_nothing(lift: float, factor: flo
     if evidence.model is None:
         assert "valley" in evidence.missing
         assert "not known" in flat_answer(evidence)
+        default = lift + factor * (0.5 - 0.3) ** 2
+        assert f"default settings measured {short(default, 4)}" in best_answer(evidence)
     else:
         low, high = evidence.model.flatness(0.01)["x"]
         assert low <= 0.3 <= high

@@ -9,6 +9,7 @@ from maquette.report.boundary import at_the_edge, cliff
 from maquette.report.evidence import Evidence, gather
 from maquette.report.importance import effects
 from maquette.report.words import listed, percent, place, ranged, short
+from maquette.study.best import Best
 from maquette.study.study import Study
 
 if TYPE_CHECKING:
@@ -65,10 +66,15 @@ def best_answer(evidence: Evidence) -> str:
 
 
 def _gain(evidence: Evidence) -> list[str]:
-    """Compare with the default config through the model; both may never have run there."""
+    """Compare with the default config through the model; both may never have run there.
+
+    Without a model the default is compared as it was measured, if it was.
+    """
     best, model = evidence.best, evidence.model
-    if best is None or model is None:
+    if best is None:
         return []
+    if model is None:
+        return _measured_gain(evidence, best)
     names = {s.name for s in model.runs.settings}
     default = {k: v for k, v in evidence.history.space.defaults().items() if k in names}
     try:
@@ -81,6 +87,22 @@ def _gain(evidence: Evidence) -> list[str]:
         f"The default settings would cost {percent(excess.mean)} more there "
         f"({percent(excess.low)} to {percent(excess.high)})."
     ]
+
+
+def _measured_gain(evidence: Evidence, best: Best) -> list[str]:
+    history = evidence.history
+    default = history.space.key(history.space.defaults())
+    same = [
+        t.loss
+        for t in evidence.done
+        if dict(t.scale) == dict(best.scale)
+        and t.number != best.trial
+        and history.space.key(t.config) == default
+    ]
+    if not same:
+        return []
+    value = history.objective.value(sum(same) / len(same))
+    return [f"The default settings measured {short(value, 4)} there."]
 
 
 def _edges(evidence: Evidence) -> list[str]:

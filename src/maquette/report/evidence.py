@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from maquette.scaling import DriftModel, Recipe
 
 ENOUGH = 3  # finished runs without which no model is worth its interval
+WIDEST = 0.5  # relative scatter about a valley beyond which it says nothing
+TIE = 0.02  # relative excess of the best run that a valley may show however little runs scatter
 
 
 @final
@@ -113,6 +115,23 @@ def _model(history: History) -> tuple[Any, str]:
         if history.axes:
             return fit_drift("study", history), ""
         table, settings = runs(history)
-        return scaling.fit(table, settings=settings, scale=[], loss="loss"), ""
+        model = scaling.fit(table, settings=settings, scale=[], loss="loss")
+        return (None, missing) if (missing := _misfit(history, model)) else (model, "")
     except MaquetteError as error:
         return None, str(error)
+
+
+def _misfit(history: History, model: DriftModel) -> str:
+    """Say that a valley does not describe the runs; without a scale no verdict says it.
+
+    A search has looked closely around its best config. A valley whose bottom lies elsewhere by
+    more than the scatter of the runs is not theirs, and what it says of flatness is wrong.
+    """
+    best = _best(history)
+    residual = model.noise()["residual"] or 0.0
+    if best is None or residual > WIDEST:
+        return f"the runs scatter by {residual:.0%} about every valley"
+    excess = model.regret(best.config).mean
+    if excess > max(TIE, 2 * residual):
+        return f"the best run lies {excess:.1%} above the valley that was fitted to all of them"
+    return ""
