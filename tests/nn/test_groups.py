@@ -125,6 +125,13 @@ def test_a_misspelt_option_is_an_error(char):
         param_groups(model, char, lr=0.01, bettas=(0.9, 0.95))
 
 
+@pytest.mark.parametrize("wrong", [{"lr": -0.1}, {"lr": 0.1, "weight_decay": float("nan")}])
+def test_settings_that_are_no_numbers_are_refused(char, wrong):
+    model = prepare(build(**TARGET), char)
+    with pytest.raises(PlanError, match="zero or more"):
+        param_groups(model, char, **wrong)
+
+
 def test_batch_and_tokens_act_only_where_the_base_names_them(char):
     model = prepare(build(**TARGET), char)
     plain = param_groups(model, char, lr=0.01, weight_decay=0.1)

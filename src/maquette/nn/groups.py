@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Container
 from typing import Any, TypedDict, Unpack
@@ -11,6 +12,7 @@ from torch import nn
 
 from maquette.errors import PlanError, nearest
 from maquette.nn.plan import ParameterPlan, Plan
+from maquette.number import as_number
 from maquette.scaling.parametrization import Noise, noise
 
 _WRAPPERS = {"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
@@ -62,8 +64,9 @@ def param_groups(
     Raises
     ------
     PlanError
-        The model's names or shapes are not those of the plan.
+        The model's names or shapes are not those of the plan, or a setting is no number.
     """
+    _check_numbers(lr=lr, weight_decay=weight_decay)
     unknown = [k for k in options if k not in Options.__annotations__]
     if unknown:
         raise PlanError([f"no option {k!r}.{nearest(k, Options.__annotations__)}" for k in unknown])
@@ -94,6 +97,16 @@ def param_groups(
         group["params"].append(parameter)
     keys = ("lr", "weight_decay", "eps")
     return [g | dict(zip(keys, s, strict=True), betas=betas) for s, g in groups.items()]
+
+
+def _check_numbers(**settings: float) -> None:
+    problems = []
+    for name, value in settings.items():
+        number = as_number(value)
+        if number is None or not 0 <= number < math.inf:
+            problems.append(f"{name} must be a number, zero or more, not {value!r}")
+    if problems:
+        raise PlanError(problems)
 
 
 def prepare(model: nn.Module, plan: Plan, init_scale: float = 1.0) -> nn.Module:
