@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, final
 
 import numpy as np
@@ -29,6 +29,9 @@ from maquette.scaling.verdict import Finding, judge
 
 LOW, HIGH = 5.0, 95.0  # percentiles of a 90 % interval
 LARGEST_PRODUCT = 64  # combinations of choices that are tried one by one
+PLACES = 32  # scales whose best settings are kept: whoever draws a chart asks for each many times
+
+Found = tuple[tuple[int, ...], Target, Array, float]  # levels, target, coordinates, regret
 
 
 @final
@@ -46,6 +49,9 @@ class DriftModel:
     calibration: Calibration
     errors: tuple[float, float]
     taus: tuple[tuple[float, float], ...]
+    _found: dict[tuple[tuple[str, float], ...], Found] = field(
+        init=False, default_factory=dict, repr=False, compare=False
+    )
 
     def recipe(self, **at: float) -> Recipe:
         """Return the recipe for a target scale; axes left out stay at their largest value."""
@@ -212,7 +218,15 @@ class DriftModel:
         target = self.draws.at(s, extra, hot, cell)
         return target.widened(self.calibration.optimum, self.calibration.floor)
 
-    def _best(self, place: Mapping[str, float]) -> tuple[tuple[int, ...], Target, Array, float]:
+    def _best(self, place: Mapping[str, float]) -> Found:
+        key = tuple(sorted(place.items()))
+        if key not in self._found:
+            if len(self._found) >= PLACES:
+                self._found.clear()
+            self._found[key] = self._search(place)
+        return self._found[key]
+
+    def _search(self, place: Mapping[str, float]) -> Found:
         s = self._scale(place)[0]
         low, high = self._limits()
         found = []
@@ -223,6 +237,7 @@ class DriftModel:
         total = np.stack([f[2].log_floor + f[2].excess(f[3]) for f in found])
         best = min(range(len(found)), key=lambda i: found[i][0])
         _, levels, target, x, regret = found[best]
+        x.setflags(write=False)  # kept
         return levels, target, x, regret + float(np.mean(total[best] - total.min(0)))
 
     def _levels(self) -> Iterator[tuple[int, ...]]:

@@ -1,0 +1,35 @@
+"""Asking a fitted model many times."""
+
+import math
+
+import pytest
+
+from maquette.scaling import fit
+from maquette.scaling import model as module
+
+
+@pytest.fixture(scope="module")
+def model():
+    rows = [
+        {"rate": r, "N": n, "loss": 2 + 5 / n**0.5 + 0.05 * math.log(r * (n / 100) ** 0.5) ** 2}
+        for n in (100, 200, 400)
+        for r in (0.25, 0.5, 1.0, 2.0)
+    ]
+    return fit(rows, settings=["rate"], scale=["N"], loss="loss")
+
+
+def test_the_best_of_a_place_is_searched_once(model, monkeypatch):
+    calls = []
+    search = module.least_regret
+    monkeypatch.setattr(module, "least_regret", lambda *a: calls.append(1) or search(*a))
+    first = [model.regret({"rate": r}, N=801.0) for r in (0.1, 0.2, 0.4)]
+    assert first == [model.regret({"rate": r}, N=801.0) for r in (0.1, 0.2, 0.4)]
+    assert len(calls) == 1
+
+
+def test_answers_do_not_depend_on_what_was_asked_before(model):
+    before = model.recipe(N=900)
+    for n in range(1000, 1000 + 2 * module.PLACES):
+        model.predict({"rate": 0.3}, N=n)
+    assert model.recipe(N=900) == before
+    assert len(model._found) <= module.PLACES
