@@ -246,6 +246,28 @@ def test_a_recipe_keeps_whole_numbers_whole():
     assert 10 <= batch <= 15
 
 
+def test_a_recipe_leaves_a_linear_range_never_and_a_log_range_if_it_must():
+    def fn(trial):
+        import math
+
+        width = trial.scale["width"]
+        off = trial["dropout"] - 0.05 * math.log2(width)
+        u = math.log(trial["lr"] * width)
+        return 1.0 + width**-0.5 + off * off + 0.05 * u * u
+
+    s = mq.Study(
+        "t",
+        {"dropout": mq.Float(0.0, 0.3), "lr": mq.Float(1e-2, 1.0, log=True)},
+        fn,
+        scale=mq.Scale([{"width": w} for w in (4, 8, 16)], width=(4, 1024)),
+        searcher="sobol",
+    )
+    s.run(60)
+    config = s.transfer().config
+    assert config["dropout"] == pytest.approx(0.3)
+    assert config["lr"] < 1e-2
+
+
 def test_transfer_without_a_scale_says_what_to_declare():
     s = study(programs.quadratic)
     s.run(3)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from maquette.errors import StudyError
 from maquette.history import History
-from maquette.space import Int, Space
+from maquette.space import Choice, Int, Space
 from maquette.trial import State
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ def runs(history: History) -> tuple[dict[str, list[Any]], list[str]]:
 def with_whole_numbers(recipe: Recipe, space: Space) -> Recipe:
     """Round the recipe's settings that the space declares as Int.
 
-    They are not moved into the space's range: the best learning rate of a target may well lie
-    below all that is worth trying at its proxies.
+    A setting in log scale may leave the space's range: the best learning rate of a target may
+    well lie below all that is worth trying at its proxies.
     """
     config = {
         name: round(value) if isinstance(space[name], Int) else value
@@ -64,4 +64,20 @@ def fit_drift(name: str, history: History) -> DriftModel:
     clash = [n for n in settings if n in history.axes]
     if clash:
         raise StudyError([f"{n!r} is both a setting and a scale axis" for n in clash])
-    return scaling.fit(table, settings=settings, scale=list(history.axes), loss="loss")
+    return scaling.fit(
+        table,
+        settings=settings,
+        scale=list(history.axes),
+        loss="loss",
+        bounds=_hard_bounds(history.space, settings),
+    )
+
+
+def _hard_bounds(space: Space, settings: list[str]) -> dict[str, tuple[float, float]]:
+    """Return the ranges that a recipe must respect: those of settings in linear scale.
+
+    The ends of a dropout rate or a momentum are what the setting can be; the ends of a setting in
+    log scale are how far somebody cared to search.
+    """
+    numbers = {n: p for n in settings if not isinstance(p := space[n], Choice)}
+    return {n: (float(p.low), float(p.high)) for n, p in numbers.items() if not p.log}
