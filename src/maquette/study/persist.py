@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,18 +17,26 @@ Result = TypeVar("Result")
 
 # A full disk or a database that restarts is mended within minutes, or not at all.
 PATIENCE_SECONDS = 60.0
+FIRST_PAUSE = 0.05
+
+log = logging.getLogger("maquette")
 
 
 def patiently(write: Callable[[], Result], patience: float = PATIENCE_SECONDS) -> Result:
-    """Call `write` until it succeeds; a store that stays unavailable raises after `patience` s."""
+    """Call `write` until it succeeds; a store that stays unavailable raises after `patience` s.
+
+    The first failure is logged, so that nobody waits without knowing for what.
+    """
     deadline = time.monotonic() + patience
-    pause = 0.05
+    pause = FIRST_PAUSE
     while True:
         try:
             return write()
-        except StoreUnavailableError:
+        except StoreUnavailableError as error:
             if time.monotonic() + pause > deadline:
                 raise
+            if pause == FIRST_PAUSE:
+                log.warning("%s; trying again for %g s", error.problems[0], patience)
         time.sleep(pause)
         pause = min(2 * pause, 5.0)
 
