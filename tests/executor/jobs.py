@@ -126,7 +126,7 @@ def leaves(trial):
     return 0.25
 
 
-def noted(folder, timeout=20.0):
+def noted(folder, timeout=60.0):
     """Return what `pids` wrote, once it is there."""
     deadline = time.monotonic() + timeout
     while not (folder / "pids").exists():

@@ -87,7 +87,7 @@ def test_a_job_that_hangs_is_ended_at_its_timeout(fn, tmp_path):
     outcome = run(fn, task(tmp_path, timeout=1.0, x=600.0))
     assert outcome.state is State.TIMEOUT
     assert outcome.message.startswith("took longer than 1 s")
-    assert 1.0 <= outcome.seconds < time.monotonic() - began < 10.0
+    assert 1.0 <= outcome.seconds < time.monotonic() - began < 60.0
 
 
 def test_a_job_that_returned_is_done_though_its_process_stays(tmp_path):
@@ -107,14 +107,14 @@ def test_cancel_ends_a_job_and_what_it_started(fn, tmp_path):
         executor.start(task(tmp_path, 1, x=0.0))  # its slot is free at once
         ends = finish(executor, n=2)
         assert [o.state for o in ends] == [State.INTERRUPTED, State.DONE]
-        assert jobs.gone([found["job"], found["child"]], 2.0) == []
+        assert jobs.gone([found["job"], found["child"]], 30.0) == []
 
 
 def test_what_a_job_started_ends_with_it(tmp_path):
     with opened(jobs.pids) as executor:
         executor.start(task(tmp_path, x=0.0))
         assert finish(executor)[0].state is State.DONE
-        assert jobs.gone([jobs.noted(tmp_path / "0")["child"]], 2.0) == []
+        assert jobs.gone([jobs.noted(tmp_path / "0")["child"]], 30.0) == []
 
 
 @pytest.mark.parametrize("fresh", [False, True])
@@ -126,9 +126,9 @@ def test_close_leaves_no_process(fn, fresh, tmp_path):
     found = [jobs.noted(tmp_path / str(job)) for job in range(2)]
     began = time.monotonic()
     executor.close()
-    assert time.monotonic() - began < 5.0
+    assert time.monotonic() - began < 30.0
     numbers = [f[key] for f in found for key in ("job", "server", "child")]
-    assert jobs.gone(numbers, 1.0) == []
+    assert jobs.gone(numbers, 30.0) == []
 
 
 def test_a_job_has_a_session_of_its_own(tmp_path):
@@ -148,7 +148,7 @@ def test_a_server_that_dies_takes_its_jobs_along_and_is_replaced(tmp_path):
         assert outcome.state is State.CRASHED
         assert "server" in outcome.message
         assert "SIGKILL" in outcome.message
-        assert jobs.gone([found["job"], found["child"]], 2.0) == []
+        assert jobs.gone([found["job"], found["child"]], 30.0) == []
         assert list(executor.poll(0.05, go_on)) == []
         executor.start(task(tmp_path, 1, x=0.0))
         assert finish(executor)[0].state is State.DONE

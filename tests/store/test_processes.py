@@ -86,12 +86,12 @@ def test_a_writer_held_open_cannot_make_a_reader_skip(url: str) -> None:
     def linger(ledger: Ledger) -> None:
         ledger.append(told())
         inside.set()
-        go_on.wait(30)
+        go_on.wait(60)
 
     held = threading.Thread(target=lambda: slow._turn(study, [], linger))  # type: ignore[attr-defined]
     behind = threading.Thread(target=lambda: quick.append(study, told()))
     held.start()
-    assert inside.wait(30)
+    assert inside.wait(60)
     behind.start()
     time.sleep(0.1)
     assert numbers(reader.read(study)) == [1, 2]
@@ -117,7 +117,7 @@ def test_reading_does_not_wait_for_a_writer(tmp_path: Path) -> None:
     began = time.monotonic()
     with pytest.raises(StoreLockedError, match=r"locked by another process") as error:
         with_room.append(study, told())
-    assert 0.15 < time.monotonic() - began < 5
+    assert 0.15 < time.monotonic() - began < 30
     assert "timeout=" in str(error.value.hint)
     other.execute("ROLLBACK")
     other.close()
@@ -134,7 +134,7 @@ def test_a_killed_driver_loses_its_leases_at_once(url: str) -> None:
     assert store.lost(study) == []
     assert store.acquire_proposer(study, "another", 60.0) is None
     os.kill(process.pid, signal.SIGKILL)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while not store.lost(study) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert [(j.trial, j.job, j.token) for j in store.lost(study)] == [job]

@@ -31,7 +31,7 @@ def look(url):
     return mq.Study.load("s", url)
 
 
-def until(condition, seconds=20.0):
+def until(condition, seconds=60.0):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
@@ -41,6 +41,14 @@ def until(condition, seconds=20.0):
             pass
         time.sleep(0.05)
     raise AssertionError("it did not happen in time")
+
+
+def says(process, words):
+    """Read what a driver says until the words come."""
+    for line in iter(process.stderr.readline, b""):
+        if words in line:
+            return
+    raise AssertionError(f"it ended and never said {words!r}")
 
 
 def alive(pid):
@@ -75,7 +83,7 @@ def test_the_first_interrupt_drains(url):
     with driver(url, "slow", 40) as process:
         until(lambda: running(url) == 2)
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=60)
         assert process.returncode == 3
         assert b"waiting for running trials" in errors
     counts = look(url).history.counts()
@@ -87,30 +95,35 @@ def test_the_first_interrupt_drains(url):
     assert study.history.counts() == {"done": n}
 
 
-@pytest.mark.parametrize("signs", [(signal.SIGINT, signal.SIGINT), (signal.SIGTERM,)])
+INTERRUPT = (signal.SIGINT, b"stopping:")
+CANCEL = (signal.SIGINT, b"cancelling:")
+
+
+@pytest.mark.parametrize("signs", [(INTERRUPT, CANCEL), ((signal.SIGTERM, b"cancelling:"),)])
 def test_the_second_interrupt_cancels_and_requeues(url, tmp_path, signs):
     with driver(url, "with_child", 10, MAQUETTE_TEST_PIDS=str(tmp_path)) as process:
         until(lambda: len(list(tmp_path.glob("*.pids"))) == 2)
-        for sign in signs:
+        for sign, words in signs:
             process.send_signal(sign)
-            time.sleep(0.3)
-        process.communicate(timeout=20)
+            says(process, words)
+        process.communicate(timeout=60)
         assert process.returncode == 3
     assert look(url).history.counts() == {"queued": 2}
     pids = [int(p) for f in tmp_path.glob("*.pids") for p in f.read_text().split()]
-    until(lambda: not any(map(alive, pids)), 5)
+    until(lambda: not any(map(alive, pids)), 30)
 
 
 def test_the_third_interrupt_exits_and_nothing_stays_behind(url, tmp_path):
     with driver(url, "stubborn", 10, MAQUETTE_TEST_PIDS=str(tmp_path)) as process:
         until(lambda: len(list(tmp_path.glob("*.pids"))) == 2)
-        for _ in range(3):
-            process.send_signal(signal.SIGINT)
-            time.sleep(0.5)
-        process.communicate(timeout=3)
+        for sign, words in (INTERRUPT, CANCEL):
+            process.send_signal(sign)
+            says(process, words)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=4)  # less than the grace of the second interrupt
         assert process.returncode == 3
     pids = [int(p) for f in tmp_path.glob("*.pids") for p in f.read_text().split()]
-    until(lambda: not any(map(alive, pids)), 5)
+    until(lambda: not any(map(alive, pids)), 30)
 
 
 def test_a_killed_driver_leaves_no_orphan_and_its_trials_are_run_again(url, tmp_path):
@@ -119,7 +132,7 @@ def test_a_killed_driver_leaves_no_orphan_and_its_trials_are_run_again(url, tmp_
         process.kill()
         process.communicate()
     pids = [int(p) for f in tmp_path.glob("*.pids") for p in f.read_text().split()]
-    until(lambda: not any(map(alive, pids)), 5)
+    until(lambda: not any(map(alive, pids)), 30)
     assert look(url).history.counts() == {"running": 2}
     study = mq.Study("s", {"x": mq.Float(0.0, 1.0)}, programs.quadratic, store=url)
     study.run(4)
@@ -127,12 +140,12 @@ def test_a_killed_driver_leaves_no_orphan_and_its_trials_are_run_again(url, tmp_
 
 
 def test_two_drivers_share_one_study(url):
-    with driver(url, "slow", 12) as one, driver(url, "slow", 12) as two:
+    with driver(url, "slow", 30) as one, driver(url, "slow", 30) as two:
         for process in (one, two):
-            process.communicate(timeout=60)
+            process.communicate(timeout=120)
             assert process.returncode == 0
     history = look(url).history
-    assert history.counts() == {"done": 12}
+    assert history.counts() == {"done": 30}
     assert len({job.owner for job in history.jobs}) == 2
     assert all(job.starts == 1 for job in history.jobs)
 

@@ -76,7 +76,7 @@ def test_bad_limits_are_refused_before_anything_runs(options):
 
 def test_every_way_to_fail_has_its_state_and_nothing_else_is_lost(tmp_path):
     s = study(programs.misbehave, f"sqlite:///{tmp_path}/s.db")
-    s.run(10, workers=2, executor="process", timeout=3.0)
+    s.run(10, workers=2, executor="process", timeout=6.0)
     states = [t.state for t in s.trials]
     assert states[:8] == [
         State.CRASHED,
