@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from pathlib import Path
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 os.environ.pop("MAQUETTE_STORE", None)
+
+# A shell that runs the suite in the background has Ctrl-C ignored, in all that the tests start too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from beartype import BeartypeConf  # noqa: E402
 from beartype.claw import beartype_package, beartype_packages  # noqa: E402

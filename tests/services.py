@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,18 +54,11 @@ def _postgres() -> str | None:
     return "MAQUETTE_TEST_POSTGRES does not hold the URL of a PostgreSQL database for the tests"
 
 
-def _chromium() -> str | None:
-    if shutil.which("chromium") or shutil.which("chromium-browser"):
-        return None
-    return "chromium is not installed"
-
-
 def _data() -> str | None:
     return None if data_folder() else "MAQUETTE_DATA does not name a folder of benchmark data"
 
 
 SERVICES: dict[str, Callable[[], str | None]] = {
-    "chromium": _chromium,
     "data": _data,
     "pandas": _module("pandas"),
     "postgres": _postgres,
