@@ -12,7 +12,9 @@
     │   ├── LeaseLostError          another owner has taken a job (maquette.store)
     │   └── StoreUnavailableError   it may answer again: a full disk, a server that restarts
     │       └── StoreLockedError
+    ├── SweepError        a sweep file
     ├── ExecutorError     where jobs run
+    │   └── ProgramError  a program that a sweep runs
     └── PlanError         a model whose parametrization cannot be derived
 
 Every error says what is wrong, where, and how to mend it; several problems are reported at once.
@@ -111,6 +113,18 @@ class ExecutorError(MaquetteError):
     """Jobs cannot be started here."""
 
     code = "MQ400"
+
+
+class ProgramError(ExecutorError):
+    """A program that a sweep runs failed; the message says all there is to say."""
+
+    code = "MQ401"
+
+
+class SweepError(MaquetteError):
+    """A sweep file, or the command line that it is to run, is malformed."""
+
+    code = "MQ320"
 
 
 class PlanError(MaquetteError):

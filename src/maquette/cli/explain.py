@@ -46,6 +46,13 @@ _EXPLANATIONS = {
         "What was finished is in the store; what was running is queued again. The same command "
         "goes on from there. The exit code is 3.",
     ),
+    "MQ320": (
+        "A sweep file",
+        "A sweep file is TOML: [space] says what may vary, [objective] what is best, [trial] what "
+        "runs and how its result is read. The command has a placeholder such as {lr} for every "
+        "parameter, or {config} for a JSON file with all of them. `maquette init DIR --sweep` "
+        "writes a working one.",
+    ),
     "MQ350": (
         "A store",
         "A store is a path that ends in .db, sqlite:///FILE or postgresql://HOST/DATABASE. SQLite "
@@ -78,6 +85,13 @@ _EXPLANATIONS = {
         "Where jobs run",
         "Another process must be able to find the function: define it with def at the top level of "
         'a file, install cloudpickle, or use executor="inline".',
+    ),
+    "MQ401": (
+        "A program that a sweep runs",
+        "The program could not be started, ended with an exit code other than 0, or printed no "
+        "result. All that it printed is in log.txt in the trial's folder; `maquette show STUDY "
+        "TRIAL` prints the end of it. Its result is one line of JSON on stdout, unless the sweep "
+        "file says otherwise.",
     ),
     "MQ450": (
         "A model's parametrization",

@@ -54,7 +54,8 @@ def declared_study(reference: str, placement: Placement) -> Study:
     if path.suffix != ".py":
         raise StudyError(
             f"{reference!r} is not a Python file that declares a study",
-            hint="maquette run study.py; `maquette init DIR` writes one",
+            hint="maquette run study.py, or a sweep file that ends in .toml; `maquette init DIR` "
+            "writes one",
         )
     if not path.is_file():
         folder = path.parent if path.parent.is_dir() else Path()

@@ -11,6 +11,7 @@ from maquette.cli.open import declared_study
 from maquette.cli.options import DEFAULT_STORE, AsJson, StoreUrl
 from maquette.cli.output import emit, note
 from maquette.cli.progress import Progress
+from maquette.cli.sweep import described_study, refuse_inline
 from maquette.cli.values import numbers
 
 if TYPE_CHECKING:
@@ -23,23 +24,38 @@ def run(
     file: Annotated[
         str,
         typer.Argument(
-            metavar="STUDY.py[:NAME]", help="A Python file that declares a mq.Study with its fn."
+            metavar="STUDY.py[:NAME]|SWEEP.toml",
+            help="A Python file that declares a mq.Study with its fn, or a sweep file.",
         ),
     ],
+    command: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[-- COMMAND...]",
+            help="For a sweep file: the program to run, with placeholders such as {lr}. "
+            "Replaces the file's command.",
+        ),
+    ] = None,
     budget: Annotated[
         str | None,
         typer.Option(
             metavar="trials=N,seconds=S,cost=C",
-            help="Totals over the study's whole life. "
-            f"Default: as recorded in the study, else trials={_TRIALS}.",
+            help="Totals over the study's whole life. Default: as the sweep file says, else as "
+            f"recorded in the study, else trials={_TRIALS}.",
         ),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Trials that run at once.")] = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Trials that run at once. Default: as the sweep file says, else 1."
+        ),
+    ] = None,
     executor: Annotated[
         str | None,
         typer.Option(
             metavar="inline|process",
-            help="Where trials run. Default: inline for one worker, else process.",
+            help="Where trials run. Default: inline for one worker, else process; a sweep file's "
+            "programs always run under processes of their own.",
         ),
     ] = None,
     timeout: Annotated[
@@ -51,31 +67,49 @@ def run(
     store: StoreUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a study; the same command again resumes.
+    """Run a study, or sweep any program; the same command again resumes.
+
+    A sweep file says what may vary, and what runs: a command line with a placeholder for each
+    parameter, or for a JSON file with all of them. The program needs no change.
 
     It ends when the budget is spent.
 
     Ctrl-C once lets running trials end, twice puts them back in the queue, three times exits.
 
     Example: maquette run study.py --budget trials=100,seconds=3600 --workers 2
+
+    Example: maquette run sweep.toml --workers 2 -- python train.py --lr {lr}
     """
     limits = numbers(budget, "--budget", ("trials", "seconds", "cost")) if budget else {}
+    from maquette.study import Budget
     from maquette.study.placement import Placement
 
-    study = declared_study(file, Placement(store, DEFAULT_STORE, seed))
-    limit = _budget(study, limits)
+    given = Budget.parse(limits) if limits else None
+    placement = Placement(store, DEFAULT_STORE, seed)
+    if file.endswith(".toml"):
+        refuse_inline(executor)
+        study, sweep = described_study(file, command or (), workers, placement)
+        given = given or sweep.budget
+        how = (sweep.workers, "process", timeout or sweep.timeout)
+    elif command:
+        raise typer.BadParameter(
+            f"{file!r} is not a sweep file (.toml), and a study's file takes no command",
+            param_hint="COMMAND",
+        )
+    else:
+        study = declared_study(file, placement)
+        how = (workers or 1, executor or "", timeout)
+    limit = given or _budget(study)
     with Progress(study.name, limit) as progress:
-        succeeded = _run(study, limit, (workers, executor, timeout), progress)
+        succeeded = _run(study, limit, how, progress)
     if not succeeded:
         raise typer.Exit(1)
     _tell(study, as_json)
 
 
-def _budget(study: Study, limits: dict[str, float]) -> Budget:
+def _budget(study: Study) -> Budget:
     from maquette.study import Budget
 
-    if limits:
-        return Budget.parse(limits)
     recorded = study.history.budget
     known = Budget(recorded.trials, recorded.seconds, recorded.cost)
     return Budget(trials=_TRIALS) if known == Budget() else known
@@ -84,7 +118,7 @@ def _budget(study: Study, limits: dict[str, float]) -> Budget:
 def _run(
     study: Study,
     limit: Budget,
-    how: tuple[int, str | None, float | None],
+    how: tuple[int, str, float | None],
     progress: Progress,
 ) -> bool:
     """Run; return whether any trial has a result. What trials said goes to stderr."""
@@ -92,7 +126,7 @@ def _run(
 
     workers, executor, timeout = how
     try:
-        study.run(limit, workers, executor, timeout=timeout, watch=progress.update)
+        study.run(limit, workers, executor or None, timeout=timeout, watch=progress.update)
     except StudyError as error:
         tried = study.history.finished
         if study.fn is None or not len(tried.trial) or study.history.running:

@@ -14,6 +14,7 @@ import time
 import traceback
 from typing import NoReturn
 
+from maquette.errors import ProgramError
 from maquette.executor.function import find
 from maquette.executor.job import failure, run_job
 from maquette.executor.protocol import Function, Outcome, Task
@@ -102,4 +103,7 @@ def _flush() -> None:
 
 def _show(error: BaseException) -> None:
     with contextlib.suppress(Exception):
-        traceback.print_exception(error)
+        if isinstance(error, ProgramError):
+            print(error, file=sys.stderr)  # the program has said the rest itself
+        else:
+            traceback.print_exception(error)

@@ -3,7 +3,8 @@
 A module that can be imported is imported. A script that is being run (``__main__``) is executed
 again from its file under another name, so that ``if __name__ == "__main__":`` stays closed; what
 can be found in neither way (a lambda, a closure, a notebook's cell) travels by cloudpickle over
-the pipe, where that is installed. Nothing of this is ever stored.
+the pipe, where that is installed. An object that can write itself as JSON travels as that, beside
+its class. Nothing of this is ever stored.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ import importlib
 import importlib.util
 import os
 import sys
+from collections.abc import Mapping
 from importlib.machinery import SourceFileLoader
 from types import ModuleType
-from typing import Any, final
+from typing import Any, Protocol, final, runtime_checkable
 
 from maquette.errors import ExecutorError
 from maquette.executor.protocol import Function
+from maquette.trial import Trial
 
 # As in multiprocessing, so that libraries which look out for that name keep working.
 MAIN = "__mp_main__"
@@ -28,6 +31,21 @@ _HINT = (
     "define it with def at the top level of a file, pip install cloudpickle, "
     'or use executor="inline"'
 )
+
+
+@runtime_checkable
+class Portable(Protocol):
+    """A function that is an object, and can be made again elsewhere from JSON."""
+
+    def __call__(self, trial: Trial) -> Any:
+        """Run a trial."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `from_json` needs."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Portable:
+        """Make the object again."""
 
 
 class _ScriptReachedRun(BaseException):
@@ -67,6 +85,8 @@ def describe(fn: Function) -> dict[str, Any]:
     ExecutorError
         If it can be found neither by name nor by cloudpickle.
     """
+    if isinstance(fn, Portable) and not isinstance(fn, type):
+        return {**describe(type(fn)), "data": fn.to_json()}
     module = sys.modules.get(getattr(fn, "__module__", None) or "")
     name = getattr(fn, "__qualname__", "")
     if module is None or not _is_reached(fn, module, name):
@@ -103,7 +123,7 @@ def find(reference: dict[str, Any]) -> Function:
             f"{reference['name']!r} is not defined in {where} by the time it starts a study",
             hint='define it above, or put what runs under `if __name__ == "__main__":`',
         )
-    found: Function = fn
+    found: Function = fn.from_json(reference["data"]) if "data" in reference else fn
     return found
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, final
 
-from maquette.errors import ObjectiveError
+from maquette.errors import ObjectiveError, ProgramError
 from maquette.executor.protocol import Function, Outcome, Task
 from maquette.executor.reports import ReportFile
 from maquette.trial import Action, Decision, Report, State, Trial
@@ -134,6 +134,8 @@ def failure(task: Task, error: BaseException, seconds: float) -> Outcome:
 
 def _describe(error: BaseException) -> str:
     """Return the exception in one line, and below it where the user's code raised it."""
+    if isinstance(error, ProgramError):
+        return _cut(str(error))  # no code of the user's raised it
     line = _line(error)
     if isinstance(error, SystemExit):
         line = f"the function called sys.exit({error.code!r}) and returned nothing"

@@ -1,0 +1,43 @@
+"""``maquette run sweep.toml``: the study that a sweep file describes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from maquette.cli.output import note
+from maquette.errors import ExecutorError
+
+if TYPE_CHECKING:
+    from maquette.study import Study
+    from maquette.study.placement import Placement
+    from maquette.sweep import Sweep
+
+
+def described_study(
+    file: str, words: Sequence[str], workers: int | None, placement: Placement
+) -> tuple[Study, Sweep]:
+    """Return the study of a sweep file, and the file's other settings.
+
+    Raises
+    ------
+    SweepError
+        Naming every mistake in the file.
+    """
+    from maquette.study.placement import placed
+    from maquette.sweep import read_sweep
+
+    sweep = read_sweep(file, words, workers=workers)
+    for text in sweep.notes:
+        note(text)
+    with placed(placement):
+        return sweep.study(), sweep
+
+
+def refuse_inline(executor: str | None) -> None:
+    """Refuse an executor that shares the terminal's signals with the programs."""
+    if executor == "inline":
+        raise ExecutorError(
+            "a sweep runs its programs under processes of their own",
+            hint="leave out --executor inline",
+        )
