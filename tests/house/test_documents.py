@@ -104,7 +104,8 @@ def test_the_command_line_is_documented_as_it_is() -> None:
 def test_commands_in_the_pages_exist(page: Path) -> None:
     known = verbs()
     for line in "\n".join(blocks(page, "sh")).splitlines():
-        words = line.split("#")[0].split()
+        # What stands after -- is another program's.
+        words = line.split("#")[0].split(" -- ")[0].split()
         if words[:1] == ["maquette"] and len(words) > 1 and not words[1].startswith("-"):
             assert words[1] in known, line
             options = {o for p in known[words[1]].params for o in p.opts}  # type: ignore[attr-defined]

@@ -20,44 +20,49 @@ if TYPE_CHECKING:
 _TRIALS = 50
 
 
+File = Annotated[
+    str,
+    typer.Argument(
+        metavar="STUDY.py[:NAME]|SWEEP.toml",
+        help="A Python file that declares a mq.Study with its fn, or a sweep file.",
+    ),
+]
+Command = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[-- COMMAND...]",
+        help="For a sweep file: the program to run, with placeholders such as {lr}. "
+        "Replaces the file's command.",
+    ),
+]
+Limits = Annotated[
+    str | None,
+    typer.Option(
+        metavar="trials=N,seconds=S,cost=C",
+        help="Totals over the study's whole life. Default: as the sweep file says, else as "
+        f"recorded in the study, else trials={_TRIALS}.",
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, help="Trials that run at once. Default: as the sweep file says, else 1."),
+]
+Where = Annotated[
+    str | None,
+    typer.Option(
+        metavar="inline|process",
+        help="Where trials run. Default: inline for one worker, else process; a sweep file's "
+        "programs always run under processes of their own.",
+    ),
+]
+
+
 def run(
-    file: Annotated[
-        str,
-        typer.Argument(
-            metavar="STUDY.py[:NAME]|SWEEP.toml",
-            help="A Python file that declares a mq.Study with its fn, or a sweep file.",
-        ),
-    ],
-    command: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[-- COMMAND...]",
-            help="For a sweep file: the program to run, with placeholders such as {lr}. "
-            "Replaces the file's command.",
-        ),
-    ] = None,
-    budget: Annotated[
-        str | None,
-        typer.Option(
-            metavar="trials=N,seconds=S,cost=C",
-            help="Totals over the study's whole life. Default: as the sweep file says, else as "
-            f"recorded in the study, else trials={_TRIALS}.",
-        ),
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="Trials that run at once. Default: as the sweep file says, else 1."
-        ),
-    ] = None,
-    executor: Annotated[
-        str | None,
-        typer.Option(
-            metavar="inline|process",
-            help="Where trials run. Default: inline for one worker, else process; a sweep file's "
-            "programs always run under processes of their own.",
-        ),
-    ] = None,
+    file: File,
+    command: Command = None,
+    budget: Limits = None,
+    workers: Workers = None,
+    executor: Where = None,
     timeout: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="The most that one trial may take.")
     ] = None,
@@ -91,12 +96,8 @@ def run(
         study, sweep = described_study(file, command or (), workers, placement)
         given = given or sweep.budget
         how = (sweep.workers, "process", timeout or sweep.timeout)
-    elif command:
-        raise typer.BadParameter(
-            f"{file!r} is not a sweep file (.toml), and a study's file takes no command",
-            param_hint="COMMAND",
-        )
     else:
+        _refuse_command(file, command)
         study = declared_study(file, placement)
         how = (workers or 1, executor or "", timeout)
     limit = given or _budget(study)
@@ -105,6 +106,14 @@ def run(
     if not succeeded:
         raise typer.Exit(1)
     _tell(study, as_json)
+
+
+def _refuse_command(file: str, command: list[str] | None) -> None:
+    if command:
+        raise typer.BadParameter(
+            f"{file!r} is not a sweep file (.toml), and a study's file takes no command",
+            param_hint="COMMAND",
+        )
 
 
 def _budget(study: Study) -> Budget:

@@ -68,9 +68,8 @@ class Program:
         Raises
         ------
         ProgramError
-            If it cannot be started, fails, or gives no result.
-        MemoryError
-            If it ran out of memory.
+            If it cannot be started, fails, or gives no result; with MemoryError as its cause if
+            it ran out of memory.
         """
         values = self._values(trial)
         file = None if self.form.kind != "file" else Path(fill(self.form.file, values) or "")
@@ -165,13 +164,14 @@ class _Run:
         tail = err.tail() or out.tail()
         said = f"\n{tail}" if tail else "; it printed nothing"
         if out.out_of_memory or err.out_of_memory:
-            raise MemoryError(f"the program ran out of memory{said}")
+            raise ProgramError(f"the program ran out of memory{said}") from MemoryError()
         if code != -signal.SIGKILL:
             how = in_words(code) if code > 0 else f"killed by {in_words(code)}"
             raise ProgramError(f"the program failed: {how}{said}")
         after = oom_kills()
         if after is not None and after > (self._killed_before or 0):
-            raise MemoryError(f"killed by the kernel: this memory cgroup ran out of memory{said}")
+            text = f"killed by the kernel: this memory cgroup ran out of memory{said}"
+            raise ProgramError(text) from MemoryError()
         text = f"the program was killed by the system (SIGKILL); most likely out of memory{said}"
         raise ProgramError(text)
 

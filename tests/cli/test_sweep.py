@@ -1,0 +1,119 @@
+"""A sweep from the command line: run, resume, stop early, transfer."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Cli
+
+TRAIN = """
+import json, sys, time
+x, width = float(sys.argv[1]), int(sys.argv[2])
+if x > 0.6:
+    sys.exit("too far")
+print(json.dumps({"loss": (x - 0.3) ** 2 + 1 / width, "extra": 1}))
+"""
+SWEEP = """
+name = "bowl"
+searcher = "random"
+[space]
+x = { float = [0.01, 1], log = true }
+[scale]
+width = [8, 64]
+proxies = [{ width = 8 }, { width = 16 }]
+"""
+COMMAND = ("--", "python3", "train.py", "{x}", "{width}")
+
+
+@pytest.fixture
+def folder(cli: Cli, tmp_path: Path) -> Path:
+    (tmp_path / "train.py").write_text(TRAIN)
+    (tmp_path / "sweep.toml").write_text(SWEEP)
+    return tmp_path
+
+
+def test_a_sweep_runs_resumes_and_transfers(cli: Cli, folder: Path) -> None:
+    first = cli("run", "sweep.toml", "--budget", "trials=4", "--json", *COMMAND)
+    assert first.code == 0, first.err
+    assert sum(first.json["trials"].values()) == 4
+    before = cli("export", "bowl").out
+    more = cli("run", "sweep.toml", "--budget", "trials=10", "--workers", 2, "--json", *COMMAND)
+    assert sum(more.json["trials"].values()) == 10
+    assert cli("export", "bowl").out.startswith(before)
+    assert more.json["trials"].keys() <= {"done", "crashed"}
+    crashed = next(
+        i for i in range(10) if cli("show", "bowl", i, "--json").json["state"] == "crashed"
+    )
+    shown = " ".join(cli("show", "bowl", crashed).out.split())
+    assert "the program failed: exit code 1 too far" in shown
+    recipe = cli("transfer", "bowl", "--json").json
+    assert recipe["at"] == {"width": 64}
+    assert 0.1 < recipe["config"]["x"] < 0.6
+
+
+def test_bad_trials_are_stopped_while_they_run(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(
+        "import json, sys, time\n"
+        "for step in range(1, 10):\n"
+        "    print(json.dumps({'step': step, 'loss': float(sys.argv[1])}))\n"
+        "    time.sleep(20 if step == 3 and float(sys.argv[1]) > 0.9 else 0.01)\n"
+        "print(json.dumps({'loss': float(sys.argv[1])}))\n"
+    )
+    (tmp_path / "asha.toml").write_text(
+        "searcher = 'random'\nscheduler = 'asha'\nbudget = 9\nseed = 1\n"
+        "[space]\nx = { float = [0, 1] }\n[fidelity]\nsteps = [1, 9]\n"
+        "[trial]\ncommand = 'python3 slow.py {x}'\n"
+    )
+    began = time.monotonic()
+    result = cli("run", "asha.toml", "--json")
+    assert result.code == 0, result.err
+    assert result.json["trials"]["stopped"] >= 2
+    assert sum(result.json["trials"].values()) == 9
+    assert time.monotonic() - began < 45
+
+
+def test_every_mistake_is_one_line_and_the_exit_code_is_2(cli: Cli, folder: Path) -> None:
+    (folder / "sweep.toml").write_text(SWEEP + "[trail]\nresult = 'json'\n")
+    result = cli("run", "sweep.toml", "--", "python3", "train.py", "{y}")
+    assert (result.code, result.out) == (2, "")
+    for words in ("trail: unknown key. Did you mean 'trial'?", "{y}", "space.x: stands nowhere"):
+        assert words in result.err
+    assert not (folder / "maquette.db").exists()
+
+
+def test_what_does_not_go_together_is_refused(cli: Cli, folder: Path) -> None:
+    (folder / "study.py").write_text("")
+    assert "takes no command" in cli("run", "study.py", *COMMAND).err
+    inline = cli("run", "sweep.toml", "--executor", "inline", *COMMAND)
+    assert inline.code == 2
+    assert "leave out --executor inline" in inline.err
+
+
+def test_the_command_line_replaces_the_file_s_words(cli: Cli, folder: Path) -> None:
+    own = "store = 'own.db'\nworkers = 2\nbudget = 9\nseed = 1\n"
+    text = own + SWEEP + "[trial]\ncommand = 'python3 gone.py {x} {width}'\n"
+    (folder / "sweep.toml").write_text(text)
+    options = ("--budget", "trials=2", "--store", "c.db", "--seed", 2, "--workers", 1, "--json")
+    result = cli("run", "sweep.toml", *options, *COMMAND)
+    assert sum(result.json["trials"].values()) == 2
+    assert result.json["store"].endswith("c.db")
+    assert not (folder / "own.db").exists()
+
+
+@pytest.mark.skipif(shutil.which("python3") is None, reason="the example runs python3")
+@pytest.mark.slow
+def test_the_example_sweep_works(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cli("init", "new", "--sweep", "--json").json == {"sweep": "new/sweep.toml"}
+    monkeypatch.chdir(tmp_path / "new")
+    result = cli("run", "sweep.toml", "--json")
+    assert result.code == 0, result.err
+    assert sum(result.json["trials"].values()) == 24
+    assert cli("transfer", "example-sweep", "--json").json["at"] == {"width": 128}
+    monkeypatch.chdir(tmp_path)
+    again = cli("init", "new", "--sweep")
+    assert again.code == 2
+    assert "left as it is" in again.err
