@@ -314,3 +314,39 @@ def test_the_guard_that_is_killed_is_named(tmp_path: Path) -> None:
     ended = outcome(python(code), tmp_path)
     assert ended.state is State.CRASHED
     assert "watched the program was killed" in ended.message
+
+
+def test_programs_that_run_at_once_get_devices_of_their_own(tmp_path: Path) -> None:
+    """A slot is free again once everything of its trial has ended, and not before."""
+    code = (
+        "import os, sys, time\n"
+        "open(sys.argv[1], 'w').write(os.environ['CUDA_VISIBLE_DEVICES'])\n"
+        "deadline = time.monotonic() + 20\n"
+        "while not os.path.exists(sys.argv[2]) and time.monotonic() < deadline: time.sleep(0.02)\n"
+        + RESULT
+    )
+    go = tmp_path / "go"
+    devices = tuple(f"GPU-{name}" for name in "abcde")
+    program = python(code, "{folder}/seen", str(go), gpus=2, devices=devices)
+    executor = open_executor("process", program, 3)
+    seen = [tmp_path / f"{n:06d}" / "seen" for n in range(3)]
+    ended: list[State] = []
+
+    def poll() -> None:
+        ended.extend(o.state for o in executor.poll(0.05, lambda job, report: Decision()))
+
+    try:
+        for number in range(3):
+            executor.start(task(tmp_path, number))
+        while sum(p.exists() for p in seen) < 2:
+            poll()
+        time.sleep(0.3)
+        first = sorted(p.read_text() for p in seen if p.exists())
+        assert first == ["GPU-a,GPU-b", "GPU-c,GPU-d"]
+        go.touch()
+        while len(ended) < 3:
+            poll()
+        assert ended == [State.DONE] * 3
+        assert {p.read_text() for p in seen} == set(first)
+    finally:
+        executor.close()

@@ -59,7 +59,9 @@ def read(
     parsed: dict[str, Constraint] = {}
     named = {n: p for n, p in given.items() if isinstance(p, Float | Int | Choice)}
     silent = {*unreadable, *(str(n) for n in given if n not in named)}
-    for text in dict.fromkeys(constraints):
+    texts = list(constraints)
+    # What is no text, and perhaps unhashable, is refused by `parse`.
+    for text in (t for i, t in enumerate(texts) if t not in texts[:i]):
         constraint, wrong = parse(text, named, silent)
         problems += wrong
         parsed |= {constraint.text: constraint} if constraint else {}

@@ -188,17 +188,26 @@ def _method(
         return None
     make: Any = known[name]
     fields = dataclasses.fields(make) if dataclasses.is_dataclass(make) else ()
-    settings = [f.name for f in fields if f.init]
-    unknown = [key for key in table if key not in settings]
-    for key in unknown:
-        mistakes.add(f"{where}.{key}", f"{name} has no such setting.{nearest(key, settings)}")
-    if unknown:
+    settings = {f.name: str(f.type) for f in fields if f.init}
+    before = len(mistakes.found)
+    for key, setting in table.items():
+        if key not in settings:
+            mistakes.add(f"{where}.{key}", f"{name} has no such setting.{nearest(key, settings)}")
+        elif not _fits(setting, settings[key]):
+            mistakes.add(f"{where}.{key}", f"must be {settings[key]}, not {setting!r}")
+    if len(mistakes.found) > before:
         return None
-    try:
-        return mistakes.attempt(where, lambda: known[name](**table))
-    except TypeError as error:  # a text where a number is compared
-        mistakes.add(where, f"a setting has the wrong type: {error}")
-        return None
+    return mistakes.attempt(where, lambda: known[name](**table))
+
+
+def _fits(value: Any, annotation: str) -> bool:
+    """Whether a value is of one of the simple types in an annotation such as ``int | None``."""
+    kinds = annotation.split(" | ")
+    if isinstance(value, bool):
+        return "bool" in kinds
+    if isinstance(value, int):
+        return "int" in kinds or "float" in kinds
+    return type(value).__name__ in kinds
 
 
 def _is_list_of(value: Any, kind: type) -> bool:
