@@ -30,7 +30,7 @@ File = Annotated[
 Command = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[-- COMMAND...]",
+        metavar="-- COMMAND",
         help="For a sweep file: the program to run, with placeholders such as {lr}. "
         "Replaces the file's command.",
     ),
