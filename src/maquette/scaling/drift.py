@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,7 @@ from maquette.scaling.target import Draws
 TAUS = (0.02, 0.05, 0.15, 0.5)  # how far from the floor rows still count: candidates
 ROWS_FOR_EFFECTS = 3  # a scale with fewer rows cannot show an effect of its own
 MOST_EFFECTS = 40
+STEEPEST = 1e5  # of a curvature at first sight: beyond it, settings hardly differ between runs
 DRAWS = 1000
 SEED = 0
 
@@ -123,6 +126,10 @@ def _problem(
             if known is not None:
                 centre[i, j], spread[i, j] = known[0] / setting.unit, known[1] / setting.unit
     level = float(np.median(runs.t))
+    # Runs that are steeper at first sight than the literature's spread centre their own prior.
+    sizes = replace(
+        sizes, log_kappa=max(sizes.log_kappa, _log_steepness(runs) - sizes.log_kappa_sd)
+    )
     mean, sd = prior(layout, runs.numeric, level, sizes, (centre, spread))
     rows = Rows(runs.x, runs.s, runs.g, e)
     return Problem(layout, rows, runs.t, runs.repeats, runs.seed_sd, mean, sd, tau)
@@ -131,16 +138,34 @@ def _problem(
 def _start(problem: Problem, runs: Runs) -> Array:
     """Start at the mean position of the better runs of each scale, with the prior's shape."""
     theta, c, p = problem.prior_mean.copy(), problem.layout.starts, problem.layout.p
-    lowest = np.full(int(runs.cell.max()) + 1, np.inf)
-    np.minimum.at(lowest, runs.cell, runs.t)
-    above = runs.t - lowest[runs.cell]
-    scale = max(0.02, float(np.quantile(above, 0.3)))
-    w = np.exp(-above / scale)
+    w = _nearness(_above(runs))
     theta[c[2]] = float(np.sum(w * runs.t) / w.sum())
     active = np.isfinite(runs.x)
     total = np.maximum((w[:, None] * active).sum(0), 1e-12)
     theta[c[3] : c[3] + p] = (w[:, None] * np.nan_to_num(runs.x, nan=0.0)).sum(0) / total
     return theta
+
+
+def _above(runs: Runs) -> Array:
+    """Log loss above the lowest one measured at the same scale (n,)."""
+    lowest = np.full(int(runs.cell.max()) + 1, np.inf)
+    np.minimum.at(lowest, runs.cell, runs.t)
+    return np.asarray(runs.t - lowest[runs.cell])
+
+
+def _nearness(above: Array) -> Array:
+    return np.asarray(np.exp(-above / max(0.02, float(np.quantile(above, 0.3)))))
+
+
+def _log_steepness(runs: Runs) -> float:
+    """Log of the curvature that the losses near the best show at first sight."""
+    above = _above(runs)
+    w = _nearness(above)
+    best = np.zeros((int(runs.cell.max()) + 1, runs.x.shape[1]))
+    best[runs.cell[above == 0.0]] = np.nan_to_num(runs.x[above == 0.0], nan=0.0)
+    u2 = (np.nan_to_num(runs.x - best[runs.cell], nan=0.0) ** 2).sum(1)
+    rise, run = 2.0 * float(np.sum(w * above)), float(np.sum(w * u2))
+    return math.log(min(max(rise, 1e-12) / max(run, 1e-12), STEEPEST))
 
 
 def _pool(

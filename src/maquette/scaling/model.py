@@ -28,6 +28,7 @@ from maquette.scaling.target import Draws, Target
 from maquette.scaling.verdict import Finding, judge
 
 LOW, HIGH = 5.0, 95.0  # percentiles of a 90 % interval
+BEYOND_WORST = 1.0  # a steep valley says nothing of losses e-folds above the worst run
 LARGEST_PRODUCT = 64  # combinations of choices that are tried one by one
 PLACES = 32  # scales whose best settings are kept: whoever draws a chart asks for each many times
 
@@ -114,6 +115,7 @@ class DriftModel:
             best, best_target, best_x, _ = self._best(place)
             if best != levels:
                 v = v + target.log_floor - best_target.log_floor - best_target.excess(best_x)
+        v = np.expm1(np.minimum(v, np.ptp(self.runs.t) + BEYOND_WORST))
         low, high = np.percentile(v, [LOW, HIGH])
         return Estimate(float(v.mean()), float(low), float(high))
 
@@ -291,7 +293,8 @@ class DriftModel:
         return target, x, tuple(given)
 
     def _loss(self, target: Target, x: Array) -> Estimate:
-        t = target.log_floor + target.excess(x)
+        most = np.ptp(self.runs.t) + BEYOND_WORST
+        t = target.log_floor + np.minimum(target.excess(x), most)
         rng = np.random.default_rng([self.draws.seed, 3])
         noisy = t + self.mode.scatter.sigma * rng.standard_normal(t.size)
         low, high = self.runs.to_loss(np.percentile(noisy, [LOW, HIGH]))

@@ -26,6 +26,8 @@ from maquette.scaling.coordinates import (
 
 # A finite loss this many times the median is a run that blew up and was still written down.
 BLOWN_UP = 1e3
+# A best run this many times below the middle one of its scale: losses go to zero, not to a floor.
+TO_ZERO = 30.0
 
 
 @final
@@ -260,7 +262,7 @@ def _arrays(
     s = _stack([np.log(scales[a.name]) - a.centre for a in axes if a.varies], n)
 
     offset, unit = 0.0, 1.0
-    if not np.all(y[done] > 0):
+    if not np.all(y[done] > 0) or _reaches_zero(y[done], s[done]):
         quarters = np.percentile(y[done], [25, 75])
         unit = float(quarters[1] - quarters[0]) or float(np.std(y[done])) or 1.0
         offset = float(y[done].min()) - unit
@@ -299,6 +301,22 @@ def _arrays(
         duplicates=int(done.sum()) - len(rows),
         unfinished=int(n - used.sum()),
     )
+
+
+def _reaches_zero(y: Array, s: Array) -> bool:
+    """Whether ratios to the best loss mean nothing, as it lies next to zero at most scales."""
+    _, cell = np.unique(s, axis=0, return_inverse=True)
+    cell = cell.reshape(-1)
+    ratios = []
+    for c in range(int(cell.max()) + 1):
+        here = np.sort(y[cell == c])
+        # Two groups apart are two units in one column, which the verdict names: judge the lower.
+        gaps = np.flatnonzero(here[1:] > TO_ZERO * here[:-1])
+        apart = [int(i) + 1 for i in gaps if here.size // 5 <= i < here.size - 1 - here.size // 5]
+        lower = here[: apart[-1]] if apart else here
+        if lower.size >= 3:
+            ratios.append(float(np.median(lower)) / float(lower[0]))
+    return bool(ratios) and float(np.median(ratios)) > TO_ZERO
 
 
 def _described(

@@ -19,6 +19,7 @@ Index = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 REGION = 0.005  # settings within about half a percent are what a recipe chooses among
 FOLDS = 5
+GROSS = 1.0  # a prediction wrong by a factor of e is no better than one wrong by more
 ROWS_PER_GROUP = 5.0  # rows of one scale share its misfit: this many count as independent
 
 
@@ -87,8 +88,15 @@ def without_cells(problem: Problem, theta: Array) -> Array:
 
 
 def _within(residual: Array, near: Array, cell: Index) -> float:
-    """Sum of weighted squares about the weighted mean of each scale."""
+    """Sum of weighted squares about the weighted mean of each scale.
+
+    Far from the best a steep valley may miss by many e-folds: such rows must not drown the others.
+    """
     _, index = np.unique(cell, return_inverse=True)
     weight = np.bincount(index, near)
-    centre = np.bincount(index, near * residual) / np.maximum(weight, 1e-300)
-    return float(np.sum(near * (residual - centre[index]) ** 2))
+    best = np.zeros(weight.size, dtype=np.int64)
+    order = np.argsort(near, kind="stable")
+    best[index[order]] = order  # of each scale, the row that counts most comes last
+    about = np.clip(residual - residual[best[index]], -GROSS, GROSS)
+    centre = np.bincount(index, near * about) / np.maximum(weight, 1e-300)
+    return float(np.sum(near * np.clip(about - centre[index], -GROSS, GROSS) ** 2))

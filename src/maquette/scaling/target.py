@@ -115,6 +115,11 @@ class Draws:
         beyond = np.maximum(np.maximum(s - high, low - s), 0.0)
         return float(np.sqrt(1.0 + np.sum((beyond / np.maximum(high - low, SPAN)) ** 2)))
 
+    def alone(self, s: Array) -> bool:
+        """Whether a scale (A,) is the only one tried: what differs there is in the law itself."""
+        low, high = self.ranges
+        return bool(np.all(low == high) and np.allclose(s, low, rtol=0.0, atol=1e-7))
+
     def at(self, s: Array, extra: Array, level: Array, cell: int | None) -> Target:
         """Return the target at scale s (A,), levels (L,).
 
@@ -137,7 +142,7 @@ class Draws:
         centre = optimum(parts, rows)[:, 0]
         low = log_floor(parts, rows)[:, 0]
         kappa = log_kappa(parts, rows.s)[:, 0]
-        if cell is None:
+        if cell is None and not self.alone(s):
             rng = np.random.default_rng([self.seed, 1])
             bend = self.bend(s)
             low = low + bend * self.level_sd * rng.standard_normal(count)
