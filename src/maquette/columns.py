@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, final, runtime_checkable
+from typing import Any, Protocol, final, runtime_checkable
 
 import numpy as np
 
@@ -93,6 +93,8 @@ class Columns:
             "state": object,
         }
         self._data: dict[str, np.ndarray] = {}
+        # Rows wait here, in the order of `_widths` and `_flat`, until somebody looks.
+        self._fresh: list[tuple[Any, ...]] = []
         self._reserve(16)
 
     def _reserve(self, capacity: int) -> None:
@@ -112,18 +114,25 @@ class Columns:
         self, trial: _Encoded, losses: np.ndarray, scale: Sequence[float], violation: float
     ) -> None:
         """Add one finished trial."""
-        if self._n == self._capacity:
-            self._reserve(2 * self._capacity)
-        i, data = self._n, self._data
-        data["trial"][i] = trial.number
-        data["X"][i], data["active"][i] = trial.row, trial.active
-        data["losses"][i], data["scale"][i] = losses, scale
-        data["violation"][i], data["cost"][i] = violation, trial.cost
-        data["state"][i] = trial.state
-        self._n += 1
+        row = (losses, scale, trial.number, violation, trial.cost, trial.state)
+        self._fresh.append((trial.row, trial.active, *row))
+
+    def _settle(self) -> None:
+        """Move what was appended since the last look into the arrays, all at once."""
+        if not self._fresh:
+            return
+        n = self._n + len(self._fresh)
+        if n > self._capacity:
+            self._reserve(max(n, 2 * self._capacity))
+        columns = zip(*self._fresh, strict=True)
+        for name, column in zip((*self._widths, *self._flat), columns, strict=True):
+            self._data[name][self._n : n] = column
+        self._n = n
+        self._fresh.clear()
 
     def encode_again(self, dimensions: int, trials: Sequence[_Encoded]) -> None:
         """Take the encoded rows of all finished trials anew, after the space has changed."""
+        self._settle()
         self._widths["X"] = (dimensions, float)
         self._widths["active"] = (dimensions, bool)
         X = np.empty((self._capacity, dimensions))
@@ -134,6 +143,7 @@ class Columns:
 
     def view(self) -> Finished:
         """Return read-only views of the rows so far."""
+        self._settle()
         rows = {name: column[: self._n] for name, column in self._data.items()}
         for view in rows.values():
             view.flags.writeable = False

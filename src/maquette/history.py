@@ -6,7 +6,8 @@ event, so a model fitted on the first m of them is the same whoever fits it, and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, final
 
@@ -121,7 +122,7 @@ class TrialRecord:
 
     def loss_at(self, step: float) -> float:
         """Return the loss at the first report at or past `step`; NaN if it was not reached."""
-        i = int(np.searchsorted(np.asarray(self.steps), step - 1e-9))
+        i = bisect_left(self.steps, step - 1e-9)
         return self.losses[i] if i < len(self.losses) else float("nan")
 
 
@@ -250,21 +251,39 @@ class History:
         StudyError
             If the numbers do not go on from the last one folded.
         """
+        events = list(events)
+        coded = self._encoded(events)
         for event in events:
             if event.number != self.last + 1:
                 raise StudyError(
                     f"event {event.number} follows event {self.last}: the sequence has a gap"
                 )
-            self._fold(event)
+            self._fold(event, coded)
             self.last = event.number
 
-    def _fold(self, event: Event) -> None:
+    def _encoded(self, events: Sequence[Event]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Encode the configs of proposals at once, which is much cheaper than one by one.
+
+        A change of space ends what can be encoded ahead; `_fold` encodes anew after it.
+        """
+        configs: list[Config] = []
+        for event in events:
+            if isinstance(event.body, SpaceChanged):
+                break
+            if isinstance(event.body, Proposed) and event.body.config is not None:
+                configs.append(event.body.config)
+        if not configs:
+            return iter(())
+        rows, masks = self.space.encode_many(configs)
+        return zip(rows, masks, strict=True)
+
+    def _fold(self, event: Event, coded: Iterator[tuple[np.ndarray, np.ndarray]]) -> None:
         if self._running:
             self._elapsed += max(0.0, event.time - self._latest)
         self._latest = event.time
         match event.body:
             case Proposed() as body:
-                self._propose(body)
+                self._propose(body, coded)
             case Started() as body:
                 self._start(body, event.time)
             case Reported() as body:
@@ -280,10 +299,10 @@ class History:
             case SpaceChanged() as body:
                 self._change_space(body)
 
-    def _propose(self, body: Proposed) -> None:
+    def _propose(self, body: Proposed, coded: Iterator[tuple[np.ndarray, np.ndarray]]) -> None:
         fidelity = Fidelity(body.until, body.scale, body.instance)
         if body.config is not None:
-            row, active = self.space.encode(body.config)
+            row, active = next(coded, None) or self.space.encode(body.config)
             self.trials.append(
                 TrialRecord(body.trial, body.config, row, active, body.origin, body.why, body.scale)
             )
@@ -310,7 +329,7 @@ class History:
         job.starts += 1
         if trial.began is None:
             trial.began = time
-        keep = int(np.searchsorted(np.asarray(trial.steps), job.first_step, side="right"))
+        keep = bisect_right(trial.steps, job.first_step)
         if job.starts > 1 or keep < len(trial.steps):
             del trial.steps[keep:], trial.losses[keep:]
             job.steps.clear()
@@ -369,6 +388,8 @@ class History:
 
     def _final_losses(self, trial: TrialRecord) -> np.ndarray:
         """Average the losses over the instances measured at full fidelity; the last one counts."""
+        if len(trial.jobs) == 1:
+            return self.objective.losses(trial.job.metrics or trial.metrics)
         by_instance: dict[Any, np.ndarray] = {}
         for job in trial.jobs:
             if job.metrics:

@@ -15,9 +15,16 @@ def generator(seed: int, *path: int) -> np.random.Generator:
     path
         Non-negative integers that name the place.
     """
-    return np.random.default_rng(np.random.SeedSequence([seed, *path]))
+    return np.random.default_rng(_sequence(seed, *path))
 
 
 def derived_seed(seed: int, *path: int) -> int:
     """Return a 31-bit seed for one place, fit for any library's seeding function."""
-    return int(np.random.SeedSequence([seed, *path]).generate_state(1)[0] >> 1)
+    return int(_sequence(seed, *path).generate_state(1)[0] >> 1)
+
+
+def _sequence(*entropy: int) -> np.random.SeedSequence:
+    """Seed with integers; numpy would make the same array of those of 32 bits, more slowly."""
+    if min(entropy) >= 0 and max(entropy) < 2**32:
+        return np.random.SeedSequence(np.array(entropy, dtype=np.uint32))
+    return np.random.SeedSequence(entropy)

@@ -113,6 +113,17 @@ def judge(task: Task, channel: JobChannel, result: Any, seconds: float) -> Outco
         except (TypeError, ValueError, OverflowError, RuntimeError) as error:
             text = f"what the function returned cannot be read: {_line(error)}"
             return Outcome(task.job, State.CRASHED, seconds=seconds, message=_cut(text))
+    return settle(task, metrics, seconds, last, order)
+
+
+def settle(
+    task: Task,
+    metrics: dict[str, float],
+    seconds: float,
+    last: Report | None,
+    order: Decision | None,
+) -> Outcome:
+    """Return the outcome of a job with these metrics, its last report, and the order it obeyed."""
     known = metrics if metrics or last is None else last.metrics
     primary = task.objective.primary
     value = known.get(primary, 0.0)

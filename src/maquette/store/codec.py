@@ -16,10 +16,12 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields
+from operator import attrgetter
 from typing import Any, get_args
 
 from maquette.errors import StoreError
 from maquette.events import Body, from_json, kind_of
+from maquette.trial import State
 
 _MANY = 1_000
 _KEYS = ("trial", "job")
@@ -38,6 +40,9 @@ def _defaults(cls: type[Any]) -> tuple[tuple[str, Any], ...]:
 _FIELDS: dict[type[Any], tuple[tuple[str, Any], ...]] = {
     cls: _defaults(cls) for cls in get_args(Body)
 }
+_VALUES = {cls: attrgetter(*(f.name for f in fields(cls))) for cls in get_args(Body)}
+_NUMBERS = frozenset((float, int, bool, type(None)))
+_SCALARS = _NUMBERS | {State}
 
 
 def dumps(value: Any) -> str:
@@ -111,8 +116,30 @@ def collector_paused(count: int) -> Iterator[None]:
 
 def copied(body: Body) -> Body:
     """Return a body that shares nothing mutable, as a store on disk would give it back."""
+    cls: Any = type(body)
+    values = _VALUES[cls](body)
+    if all(map(_is_plain, values)):  # an order of magnitude faster than by way of JSON
+        same: Body = cls(*[dict(v) if type(v) is dict else v for v in values])
+        return same
     trial, job = getattr(body, "trial", None), getattr(body, "job", None)
     return decode(kind_of(body), trial, job, loads(encode(body)))
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a body's field comes back from JSON as it is: a scalar, or a mapping of scalars."""
+    kind = type(value)
+    if kind in _SCALARS:
+        return True
+    if kind is str:
+        return bool(value.isascii())
+    if kind is dict:
+        for key, item in value.items():
+            if type(key) is not str or not key.isascii():
+                return False
+            if type(item) not in _NUMBERS and not (type(item) is str and item.isascii()):
+                return False
+        return True
+    return kind is tuple and not value
 
 
 def _plain(value: Any) -> Any:

@@ -40,7 +40,7 @@ class MemoryStore:
     """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
+        self.clock = clock
         self._lock = threading.RLock()
         self._studies: list[_Study] = []
         self._names: dict[str, _Study] = {}
@@ -55,7 +55,7 @@ class MemoryStore:
         with self._lock:
             if name not in self._names:
                 kept = codec.loads(codec.dumps(spec))
-                row = StudyRow(len(self._studies) + 1, checked_name(name), kept, self._clock())
+                row = StudyRow(len(self._studies) + 1, checked_name(name), kept, self.clock())
                 self._names[name] = _Study(row)
                 self._studies.append(self._names[name])
             return self._names[name].row
@@ -86,7 +86,7 @@ class MemoryStore:
         """Run one transaction: all that the ledger holds is kept, or nothing."""
         with self._lock:
             kept = self._study(study)
-            head = Head(len(kept.events), kept.trials, kept.jobs, self._clock())
+            head = Head(len(kept.events), kept.trials, kept.jobs, self.clock())
             ledger = Ledger(head, kept.leases, provably_dead)
             result = act(ledger)
             events = [
@@ -136,7 +136,7 @@ class MemoryStore:
     def lost(self, study: int) -> list[LostJob]:
         """Return started jobs whose lease has expired or whose owner is provably dead."""
         with self._lock:
-            return lost_jobs(self._study(study).leases, self._clock(), provably_dead)
+            return lost_jobs(self._study(study).leases, self.clock(), provably_dead)
 
     def close(self) -> None:
         """Do nothing: what is in memory stays until it is forgotten."""

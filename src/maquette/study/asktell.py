@@ -10,7 +10,7 @@ from typing import Any, final
 
 from maquette.errors import StudyError, nearest
 from maquette.events import Ended, Event, Proposed, Reported
-from maquette.history import History, JobRecord, Problem
+from maquette.history import History, JobRecord
 from maquette.number import as_number
 from maquette.rng import derived_seed
 from maquette.schedule.protocol import Done, Scheduler, Wait
@@ -33,11 +33,11 @@ class AskTell:
     """The ask-and-tell side of one study."""
 
     def __init__(
-        self, store: Store, study: int, problem: Problem, methods: tuple[Searcher, Scheduler]
+        self, store: Store, study: int, history: History, methods: tuple[Searcher, Scheduler]
     ) -> None:
         self._store, self._study = store, study
         self._scheduler = methods[1]
-        self._proposer = Proposer(store, study, problem, methods)
+        self._proposer = Proposer(store, study, history.problem, methods, history)
         # Drivers do not wait for asked trials: whoever asked may take weeks.
         self._owner = f"{new_owner()}/ask"
 

@@ -55,6 +55,8 @@ class Settings:
         How often a job that was lost with its driver is started again.
     watch
         Called with the history and the running jobs after new events, at most ten times a second.
+    clock
+        The store's time, by which the budget of seconds is counted.
 
     Raises
     ------
@@ -67,6 +69,7 @@ class Settings:
     timeout: float | None = None
     retries: int = 2
     watch: Watch | None = None
+    clock: Callable[[], float] = time.time
 
     def __post_init__(self) -> None:
         problems = []
@@ -168,7 +171,7 @@ class Driver:
         return self._executor.slots - len(self._tokens)
 
     def _spent(self) -> bool:
-        why = self._settings.budget.spent(self._history, time.time())
+        why = self._settings.budget.spent(self._history, self._settings.clock())
         self._why_done = why or self._why_done
         return bool(why)
 

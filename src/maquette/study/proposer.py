@@ -32,15 +32,27 @@ LEASE_SECONDS = 300.0
 
 @final
 class Proposer:
-    """Proposes jobs for one study; keeps its own fold of the events, for its own thread."""
+    """Proposes jobs for one study.
+
+    Parameters
+    ----------
+    history
+        The study's history, where it is folded in the thread that proposes; None: the proposer
+        folds the events for itself.
+    """
 
     def __init__(
-        self, store: Store, study: int, problem: Problem, methods: tuple[Searcher, Scheduler]
+        self,
+        store: Store,
+        study: int,
+        problem: Problem,
+        methods: tuple[Searcher, Scheduler],
+        history: History | None = None,
     ) -> None:
         self._store = store
         self._study = study
         self._searcher, self._scheduler = methods
-        self._history = History(problem)
+        self._history = History(problem) if history is None else history
 
     def propose(self, n: int, budget: Budget, owner: str) -> Proposal:
         """Propose up to `n` jobs; new trials only within the budget.

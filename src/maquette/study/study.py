@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, final, overload
 
 from maquette.errors import StudyError
 from maquette.events import BudgetChanged, SpaceChanged
-from maquette.executor.protocol import Function
+from maquette.executor.protocol import Executor, Function
 from maquette.fidelity import Duration
 from maquette.history import History, Problem, TrialRecord
 from maquette.instances import Instances
@@ -152,6 +152,11 @@ class Study:
     def space(self) -> Space:
         """The space in force."""
         return self.history.space
+
+    @property
+    def store(self) -> Store:
+        """Where the study is kept."""
+        return self._store
 
     @property
     def store_url(self) -> str:
@@ -311,19 +316,24 @@ class Study:
         )
         # A script that is read again by the executor's server stops here, before it writes.
         executor_ = open_executor(kind, self.fn, workers)
-        self._record_budget(limit, workers)
-        driver = Driver(
-            self._store,
-            self._id,
-            self._history,
-            self._methods[1],
-            executor_,
-            settings,
-            new_owner(),
-        )
-        proposer = Proposer(self._store, self._id, self._problem, self._methods)
-        driver.run(proposer, inline=kind == "inline")
+        self.drive(executor_, settings, new_owner(), workers, inline=kind == "inline")
         return self.best()
+
+    def drive(
+        self, executor: Executor, settings: Settings, owner: str, workers: int, *, inline: bool
+    ) -> str:
+        """Run trials on an executor until the budget is spent; return why it ended.
+
+        `run` for those who bring their own executor, which is closed in the end. With `inline`
+        proposals are made in this thread.
+        """
+        self._record_budget(settings.budget, workers)
+        driver = Driver(
+            self._store, self._id, self._history, self._methods[1], executor, settings, owner
+        )
+        shared = self._history if inline else None
+        proposer = Proposer(self._store, self._id, self._problem, self._methods, shared)
+        return driver.run(proposer, inline=inline)
 
     # --- inside ----------------------------------------------------------------------------
 
@@ -335,7 +345,7 @@ class Study:
 
     def _asktell(self) -> AskTell:
         if self._turns is None:
-            self._turns = AskTell(self._store, self._id, self._problem, self._methods)
+            self._turns = AskTell(self._store, self._id, self._history, self._methods)
         return self._turns
 
     def _record_budget(self, budget: Budget, workers: int) -> None:

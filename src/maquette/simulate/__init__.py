@@ -1,0 +1,9 @@
+"""Simulated time: a virtual clock drives a study whose objective is replayed from a table."""
+
+from __future__ import annotations
+
+from maquette.simulate.clock import Clock, virtual_store
+from maquette.simulate.replay import End, Objective, stretch
+from maquette.simulate.runner import Simulated, simulate
+
+__all__ = ["Clock", "End", "Objective", "Simulated", "simulate", "stretch", "virtual_store"]
