@@ -167,7 +167,7 @@ class VirtualExecutor:
         limit = run.task.timeout
         if limit is not None and seconds > limit:
             why = f"took longer than {limit:g} s"
-            moment = End({}, limit, state=State.TIMEOUT, message=why)
+            moment = End(None, limit, state=State.TIMEOUT, message=why)
             seconds = limit
         run.moment = moment
         heapq.heappush(self._due, (run.began + seconds, run.worker, run.task.job))

@@ -119,6 +119,8 @@ def copied(body: Body) -> Body:
     cls: Any = type(body)
     values = _VALUES[cls](body)
     if all(map(_is_plain, values)):  # an order of magnitude faster than by way of JSON
+        if cls in _FLAT:
+            return body
         same: Body = cls(*[dict(v) if type(v) is dict else v for v in values])
         return same
     trial, job = getattr(body, "trial", None), getattr(body, "job", None)

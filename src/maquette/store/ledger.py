@@ -113,7 +113,22 @@ class Ledger:
                 raise StoreError(f"trial {trial} has its config: a further job brings none")
         job = self.jobs
         self.jobs += 1
-        self.bodies.append(replace(draft, trial=trial, job=job, basis=basis))
+        self.bodies.append(
+            Proposed(  # by hand: `replace` takes as long as all the rest
+                trial,
+                job,
+                draft.config,
+                draft.until,
+                draft.scale,
+                draft.instance,
+                draft.first_step,
+                draft.start,
+                draft.final,
+                draft.origin,
+                draft.why,
+                basis,
+            )
+        )
         self.changes[job] = Lease(trial)
         return trial, job
 

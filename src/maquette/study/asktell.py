@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
 
@@ -43,34 +43,30 @@ class AskTell:
 
     def ask(self, history: History, n: int) -> list[Trial]:
         """Return up to `n` trials to run, at least one; queued jobs first."""
-        trials: list[Trial] = []
-        for job in history.queued[:n]:
-            self._begin(history, job.number, trials)
+        trials = self._begin(history, [job.number for job in history.queued[:n]])
         if len(trials) < n:
-            for event in self._propose(n - len(trials), needed=not trials):
-                if isinstance(event.body, Proposed):
-                    self._begin(history, event.body.job, trials)
+            events = self._propose(n - len(trials), needed=not trials)
+            jobs = [event.body.job for event in events if isinstance(event.body, Proposed)]
+            trials += self._begin(history, jobs)
         return trials
 
-    def _begin(self, history: History, job: int, trials: list[Trial]) -> None:
-        """Start a job and add its trial, unless another process was quicker."""
-        event = self._store.start(self._study, job, self._owner, None)
+    def _begin(self, history: History, jobs: Sequence[int]) -> list[Trial]:
+        """Start jobs and return their trials, except where another process was quicker."""
+        mine = [job for job in jobs if self._store.start(self._study, job, self._owner, None)]
         history.extend(self._store.read(self._study, history.last))
-        if event is None:
-            return
-        record = history.jobs[job]
+        return [self._trial(history, history.jobs[job]) for job in mine]
+
+    def _trial(self, history: History, record: JobRecord) -> Trial:
         channel = _StoreChannel(self._store, self._study, history, self._scheduler, record)
-        trials.append(
-            Trial(
-                record.trial,
-                history.trials[record.trial].config,
-                record.fidelity,
-                job=job,
-                seed=derived_seed(history.problem.seed, record.trial),
-                first_step=record.first_step,
-                start=record.start,
-                channel=channel,
-            )
+        return Trial(
+            record.trial,
+            history.trials[record.trial].config,
+            record.fidelity,
+            job=record.number,
+            seed=derived_seed(history.problem.seed, record.trial),
+            first_step=record.first_step,
+            start=record.start,
+            channel=channel,
         )
 
     def _propose(self, n: int, *, needed: bool) -> list[Event]:

@@ -205,8 +205,10 @@ class Driver:
             if self._free() <= 0:
                 return
             event = self._store.start(self._study, job.number, self._owner, LEASE_SECONDS)
-            self._sync()
-            if event is not None:
+            if event is None:
+                self._sync()
+            else:
+                self._fold([event])
                 self._launch(self._history.jobs[job.number])
 
     def _launch(self, job: JobRecord) -> None:
