@@ -9,7 +9,8 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, final
+from itertools import takewhile
+from typing import final
 
 import numpy as np
 
@@ -262,20 +263,11 @@ class History:
             self.last = event.number
 
     def _encoded(self, events: Sequence[Event]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Encode the configs of proposals at once, which is much cheaper than one by one.
-
-        A change of space ends what can be encoded ahead; `_fold` encodes anew after it.
-        """
-        configs: list[Config] = []
-        for event in events:
-            if isinstance(event.body, SpaceChanged):
-                break
-            if isinstance(event.body, Proposed) and event.body.config is not None:
-                configs.append(event.body.config)
-        if not configs:
-            return iter(())
-        rows, masks = self.space.encode_many(configs)
-        return zip(rows, masks, strict=True)
+        """Encode proposed configs together, far cheaper than singly, as far as the space holds."""
+        ahead = takewhile(lambda event: not isinstance(event.body, SpaceChanged), events)
+        bodies = [event.body for event in ahead if isinstance(event.body, Proposed)]
+        configs = [body.config for body in bodies if body.config is not None]
+        return zip(*self.space.encode_many(configs), strict=True) if configs else iter(())
 
     def _fold(self, event: Event, coded: Iterator[tuple[np.ndarray, np.ndarray]]) -> None:
         if self._running:
@@ -388,15 +380,11 @@ class History:
 
     def _final_losses(self, trial: TrialRecord) -> np.ndarray:
         """Average the losses over the instances measured at full fidelity; the last one counts."""
-        if len(trial.jobs) == 1:
-            return self.objective.losses(trial.job.metrics or trial.metrics)
-        by_instance: dict[Any, np.ndarray] = {}
-        for job in trial.jobs:
-            if job.metrics:
-                by_instance[job.fidelity.instance] = self.objective.losses(job.metrics)
-        if not by_instance:
-            return self.objective.losses(trial.metrics)
-        mean: np.ndarray = np.mean(list(by_instance.values()), axis=0)
+        measured = {job.fidelity.instance: job.metrics for job in trial.jobs if job.metrics}
+        if len(measured) < 2:
+            return self.objective.losses(next(iter(measured.values()), trial.metrics))
+        losses = [self.objective.losses(metrics) for metrics in measured.values()]
+        mean: np.ndarray = np.mean(losses, axis=0)
         return mean
 
     def _change_space(self, body: SpaceChanged) -> None:

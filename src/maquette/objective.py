@@ -119,9 +119,9 @@ class Objective:
 
     def losses(self, metrics: Mapping[str, float]) -> np.ndarray:
         """Return the metrics as losses, shape (number of metrics,); NaN where one is missing."""
-        values = np.array([float(metrics.get(name, math.nan)) for name in self.metrics])
-        losses: np.ndarray = values * self.signs
-        return losses
+        low = [float(metrics.get(name, math.nan)) for name in self.minimize]
+        high = [-float(metrics.get(name, math.nan)) for name in self.maximize]
+        return np.array(low + high)
 
     def loss(self, metrics: Mapping[str, float]) -> float:
         """Return the primary metric as a loss; NaN if it is missing."""

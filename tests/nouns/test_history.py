@@ -15,7 +15,7 @@ from maquette.history import History, Problem
 from maquette.instances import Instances
 from maquette.objective import Objective
 from maquette.scale import Scale
-from maquette.space import Choice, Float, Space
+from maquette.space import Choice, Float, Int, Space
 from maquette.trial import State
 
 SPACE = Space({"lr": Float(1e-4, 1e-1, log=True), "opt": Choice(["adam", "sgd"])})
@@ -229,3 +229,46 @@ def test_an_event_of_an_unknown_kind_or_shape_is_refused():
         ev.from_json("telepathy", {})
     with pytest.raises(StoreError, match="started"):
         ev.from_json("started", {"moon": 1})
+
+
+def test_rows_are_the_same_bits_however_many_events_are_folded_at_once():
+    space = Space(
+        {
+            "lr": Float(1e-6, 10, log=True),
+            "n": Int(1, 4096, log=True),
+            "shift": Float(-3, 4),
+            "opt": Choice(["adam", "sgd"]),
+        }
+    )
+    configs = space.sample(np.random.default_rng(0), 60)
+    wider = {"lr": Float(1e-7, 10, log=True), "m": Float(0, 1, default=0.25)}
+    wider = Space({**dict(space.items()), **wider})
+    bodies = [Proposed(i, i, c) for i, c in enumerate(configs)]
+    bodies.insert(41, SpaceChanged(wider.to_json()))
+    bodies[42:] = [Proposed(b.trial, b.job, {**b.config, "m": 0.5}) for b in bodies[42:]]
+    events = numbered(*bodies)
+    at_once = History(Problem(space, Objective("loss")), events)
+    singly = History(Problem(space, Objective("loss")))
+    for event in events:
+        singly.extend([event])
+    for one, other in zip(at_once.trials, singly.trials, strict=True):
+        assert one.row.tobytes() == other.row.tobytes() == wider.encode(one.config)[0].tobytes()
+        assert one.active.tobytes() == other.active.tobytes()
+        assert one.config == other.config
+
+
+def test_columns_are_complete_whenever_somebody_looks():
+    """Rows that wait to be looked at: in between, past a doubling, and across a change of space."""
+    history, seen = History(problem()), []
+    for i in range(70):
+        history.extend(one_trial(i, float(i), first=history.last + 1))
+        if i in (0, 3, 15, 16, 50):
+            seen.append((i, history.finished))
+    wider = Space({**dict(SPACE.items()), "x": Float(0, 1, default=0.5)})
+    history.extend(numbered(SpaceChanged(wider.to_json()), first=history.last + 1))
+    for i, finished in [*seen, (69, history.finished)]:
+        assert finished.trial.tolist() == list(range(i + 1))
+        assert finished.loss.tolist() == [float(k) for k in range(i + 1)]
+        assert all(state is State.DONE for state in finished.state)
+    assert history.finished.X.shape == (70, 3)
+    assert [f.X.shape for _, f in seen] == [(i + 1, 2) for i, _ in seen]

@@ -15,6 +15,7 @@ from maquette.number import as_number
 from maquette.rng import derived_seed
 from maquette.schedule.protocol import Done, Scheduler, Wait
 from maquette.search.protocol import Searcher
+from maquette.store.codec import collector_paused
 from maquette.store.owner import new_owner
 from maquette.store.protocol import Store
 from maquette.study.budget import Budget
@@ -52,9 +53,10 @@ class AskTell:
 
     def _begin(self, history: History, jobs: Sequence[int]) -> list[Trial]:
         """Start jobs and return their trials, except where another process was quicker."""
-        mine = [job for job in jobs if self._store.start(self._study, job, self._owner, None)]
-        history.extend(self._store.read(self._study, history.last))
-        return [self._trial(history, history.jobs[job]) for job in mine]
+        with collector_paused(len(jobs)):
+            mine = [job for job in jobs if self._store.start(self._study, job, self._owner, None)]
+            history.extend(self._store.read(self._study, history.last))
+            return [self._trial(history, history.jobs[job]) for job in mine]
 
     def _trial(self, history: History, record: JobRecord) -> Trial:
         channel = _StoreChannel(self._store, self._study, history, self._scheduler, record)
