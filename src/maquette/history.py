@@ -253,7 +253,7 @@ class History:
             If the numbers do not go on from the last one folded.
         """
         events = list(events)
-        coded = self._encoded(events)
+        coded = self._encoded(events) if len(events) > 1 else iter(())
         for event in events:
             if event.number != self.last + 1:
                 raise StudyError(
@@ -371,10 +371,11 @@ class History:
             return
         trial.ended, trial.finished = event.number, event.time
         self._pending.pop(body.trial, None)
-        losses = np.full(len(self.objective.metrics), np.nan)
         if body.state is State.DONE:
             losses = self._final_losses(trial)
             trial.loss = float(losses[0])
+        else:
+            losses = np.full(len(self.objective.metrics), np.nan)
         cell = [float(trial.scale.get(name, np.nan)) for name in self.axes]
         self._columns.append(trial, losses, cell, self.objective.violation(trial.metrics))
 
