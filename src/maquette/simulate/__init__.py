@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from maquette.simulate.clock import Clock, virtual_store
-from maquette.simulate.replay import End, Objective, stretch
+from maquette.simulate.replay import End, Replay, stretch
 from maquette.simulate.runner import Simulated, simulate
 
-__all__ = ["Clock", "End", "Objective", "Simulated", "simulate", "stretch", "virtual_store"]
+__all__ = ["Clock", "End", "Replay", "Simulated", "simulate", "stretch", "virtual_store"]

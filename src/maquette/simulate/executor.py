@@ -16,7 +16,7 @@ from maquette.errors import ExecutorError, ObjectiveError, StudyError
 from maquette.executor.job import settle
 from maquette.executor.protocol import OnReport, Outcome, Task
 from maquette.simulate.clock import Clock
-from maquette.simulate.replay import End, Moment, Objective
+from maquette.simulate.replay import End, Moment, Replay
 from maquette.trial import Report, State, Trial
 
 # So many events may follow one another with nothing spent, where no number of trials bounds them.
@@ -65,7 +65,7 @@ class VirtualExecutor:
 
     def __init__(
         self,
-        objective: Objective,
+        objective: Replay,
         clock: Clock,
         workers: int,
         *,

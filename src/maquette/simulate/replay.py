@@ -45,7 +45,7 @@ Moment = Report | End
 
 # What a simulated job does: its reports in order, with seconds and cost since the job began, and
 # at most one End. It is read lazily, as far as the scheduler lets the job run.
-Objective = Callable[[Trial], Iterable[Moment]]
+Replay = Callable[[Trial], Iterable[Moment]]
 
 
 def stretch(curve: Iterable[Report], trial: Trial) -> Iterator[Report]:

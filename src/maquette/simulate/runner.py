@@ -14,7 +14,7 @@ from maquette.history import History
 from maquette.number import is_count
 from maquette.simulate.clock import Clock
 from maquette.simulate.executor import VirtualExecutor
-from maquette.simulate.replay import Objective
+from maquette.simulate.replay import Replay
 from maquette.store.memory import MemoryStore
 from maquette.study import Budget, Study
 from maquette.study.driver import Settings
@@ -47,7 +47,7 @@ class Simulated:
 
 def simulate(
     study: Study,
-    objective: Objective,
+    objective: Replay,
     budget: Budget | int | Mapping[str, Any],
     workers: int = 1,
     *,
