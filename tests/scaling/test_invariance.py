@@ -1,5 +1,7 @@
 """Units, order, duplicates, names and constant columns change nothing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -78,11 +80,20 @@ def test_names(table, reference):
 
 def test_constant_columns(table, reference):
     n = len(table["loss"])
-    more = table | {"beta": [0.9] * n, "rule": ["mup"] * n, "heads": [8] * n}
-    got = recipe_of(more, ("x0", "beta", "x1", "rule"), ("s0", "heads", "s1"))
+    more = table | {"rule": ["mup"] * n, "heads": [8] * n}
+    got = recipe_of(more, ("x0", "x1", "rule"), ("s0", "heads", "s1"))
     same(reference, got)
-    assert got.config["beta"] == 0.9
     assert got.config["rule"] == "mup"
+
+
+def test_a_constant_setting_adds_its_finding_and_nothing_else(table, reference):
+    more = table | {"beta": [0.9] * len(table["loss"])}
+    got = recipe_of(more, ("x0", "beta", "x1"))
+    assert got.config["beta"] == 0.9
+    codes = tuple(c for c in got.verdict.codes if c != "one value of a setting")
+    assert len(codes) == len(got.verdict.codes) - 1
+    level = reference.verdict.level
+    same(reference, replace(got, verdict=replace(got.verdict, level=level, codes=codes)))
 
 
 def test_form_of_the_table(table, reference):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Literal, final
 
 import numpy as np
@@ -102,8 +103,8 @@ def numeric_setting(name: str, values: Array, log: bool | None) -> Setting:
         factor of thirty, else linear.
     """
     tried = np.unique(values[np.isfinite(values)])
-    if tried.size <= 1:
-        fixed = float(tried[0]) if tried.size else math.nan
+    if tried.size <= 1 or _one_rounded(tried):
+        fixed = float(max(tried, key=_digits)) if tried.size else math.nan
         return Setting(name, "linear", centre=fixed, varies=False, fixed=fixed)
     low, high = float(tried[0]), float(tried[-1])
     positive = tried[tried > 0]
@@ -122,6 +123,17 @@ def numeric_setting(name: str, values: Array, log: bool | None) -> Setting:
     shift = 0.0 if kind == "log" else float(positive[0]) - min(low, 0.0)
     a, b = math.log(low + shift), math.log(high + shift)
     return Setting(name, kind, centre=(a + b) / 2, shift=shift, low=(a - b) / 2, high=(b - a) / 2)
+
+
+def _one_rounded(tried: Array) -> bool:
+    """Whether distinct values are one value, written down with more digits and with fewer."""
+    fewest = min(_digits(v) for v in tried)
+    return fewest >= 3 and len({f"{v:.{fewest - 1}e}" for v in tried}) == 1
+
+
+def _digits(value: float) -> int:
+    """Count the significant digits that a value is written with."""
+    return len(Decimal(f"{value:.15g}").normalize().as_tuple().digits)
 
 
 def choice_setting(name: str, values: Sequence[Any]) -> Setting:

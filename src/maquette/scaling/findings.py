@@ -20,6 +20,7 @@ GAP = math.log(1e5)  # neighbours in a column that differ by more are in differe
 LOSS_GAP = math.log(30.0)
 FAR, ABSURD = math.log(100.0), math.log(1e4)  # beyond the runs at hand
 DIVERGED = 0.4
+SAME = 1e-12  # of log losses
 FLAT = 1e-3  # losses that differ by less inside a scale need no explanation
 
 
@@ -63,6 +64,38 @@ def scale_findings(runs: Runs, place: Mapping[str, float]) -> Iterator[Finding]:
             )
 
 
+def setting_findings(runs: Runs, place: Mapping[str, float]) -> Iterator[Finding]:
+    """Numeric settings of which one value was tried: worst where the target is another scale."""
+    ends = ((axis.encode(place[axis.name]), axis) for axis in runs.axes)
+    beyond = any(max(s - axis.high, axis.low - s) > 1e-9 for s, axis in ends)
+    for setting in runs.settings:
+        if setting.varies or setting.kind == "choice" or not math.isfinite(setting.fixed):
+            continue
+        yield Finding(
+            "one value of a setting",
+            "do-not-trust" if beyond else "caution",
+            f"{setting.name} is {setting.fixed:g} in every run: nothing here says whether another "
+            "is better"
+            + (", or how the best one moves with scale" if beyond else "")
+            + "; run two more values of it, or leave it out of the settings",
+        )
+
+
+def _counted(n: int, one: str, many: str = "") -> str:
+    return f"{n} {one if n == 1 else many or one + 's'}"
+
+
+def constant_findings(runs: Runs) -> Iterator[Finding]:
+    """Losses that are all equal: there is nothing to choose by."""
+    if len(runs.t) > 1 and float(np.ptp(runs.t)) < SAME:
+        yield Finding(
+            "constant loss",
+            "do-not-trust",
+            f"every run has the loss {float(runs.to_loss(float(runs.t[0]))):g}: the settings do "
+            "not matter, or the wrong column was named",
+        )
+
+
 def _logs(runs: Runs) -> Iterator[tuple[str, Array]]:
     for i, axis in enumerate(runs.varying):
         yield axis.name, runs.s[:, i]
@@ -80,11 +113,14 @@ def table_findings(runs: Runs, edge: Edge | None, errors: tuple[float, float]) -
     need = 2 * p + a + 4 + runs.g.shape[1]
     if n < need:
         again = f" ({runs.duplicates} rows repeat others exactly)" if runs.duplicates else ""
+        many = _counted(p + len(runs.choices), "varying setting")
+        what = many + (f" on {_counted(a, 'axis', 'axes')}" if a else "") if p + a else "a fit"
         yield Finding(
             "few configs",
             "do-not-trust",
-            f"only {n} different configs finished{again}, and {p + len(runs.choices)} settings on "
-            f"{a} axes need {need}: run {need - n} more, around the best so far",
+            f"only {_counted(n, 'different config')} finished{again}, and {what} "
+            f"{'need' if p + len(runs.choices) > 1 or a else 'needs'} {need}: "
+            f"run {need - n} more, around the best so far",
         )
     bad = len(runs.xd)
     if bad and edge is not None:
@@ -123,7 +159,7 @@ def edge_findings(runs: Runs, problem: Problem, mode: Mode) -> Iterator[Finding]
     x_dead = moments(problem, mode, dead)[0] if len(runs.xd) else np.zeros((0, x.shape[1]))
     groups = _groups(runs, max(6, 3 * problem.layout.p + 2))
     for j, setting in enumerate(runs.numeric):
-        outside: list[tuple[str, float, int]] = []
+        outside: list[tuple[str, int]] = []
         for index in groups:
             u = runs.x[index, j] - x[index, j]
             if not np.isfinite(u).any() or np.unique(np.round(runs.x[index, j], 6)).size < 2:
@@ -132,21 +168,26 @@ def edge_findings(runs: Runs, problem: Problem, mode: Mode) -> Iterator[Finding]
             near = np.isin(_cell_of(runs, runs.sd), here)
             u = np.concatenate([u, (runs.xd[:, j] - x_dead[:, j])[near]])
             sd = float(np.sqrt(variance[index, j].mean()))
-            for side, reach in (("above", float(np.nanmax(u))), ("below", -float(np.nanmin(u)))):
-                if reach < sd:
-                    outside.append((side, reach, int(index[0])))
-        for side in ("above", "below"):
+            above, below = float(np.nanmax(u)) < sd, -float(np.nanmin(u)) < sd
+            if above or below:
+                side = "above and below" if above and below else "above" if above else "below"
+                outside.append((side, int(index[0])))
+        for side in ("above", "below", "above and below"):
             mine = [o for o in outside if o[0] == side]
             if not mine:
                 continue
             grave = 2 * len(mine) > len(groups)
-            where = ", ".join(_where(runs, o[2]) for o in mine[:3])
+            where = ", ".join(_where(runs, o[1]) for o in mine[:3])
             scale = f" at {where}" if where else ""
+            fault = (
+                f"the runs bracket the best {setting.name} from neither side{scale}"
+                if side == "above and below"
+                else f"the best {setting.name} lies on the edge of what was tried{scale}"
+            )
             yield Finding(
                 "edge of range",
                 "do-not-trust" if grave else "caution",
-                f"the best {setting.name} lies on the edge of what was tried{scale}: run values "
-                f"{side} those tried there",
+                f"{fault}: run values {side} those tried there",
             )
 
 

@@ -15,9 +15,11 @@ from maquette.scaling.calibration import Calibration
 from maquette.scaling.coordinates import Array, Setting
 from maquette.scaling.edge import Edge
 from maquette.scaling.findings import (
+    constant_findings,
     edge_findings,
     posterior_findings,
     scale_findings,
+    setting_findings,
     table_findings,
 )
 from maquette.scaling.mean import optimum
@@ -176,8 +178,11 @@ class DriftModel:
         """Return what lowers trust in a recipe for a target."""
         place = self._place(at)
         problem, mode = self.problem, self.mode
+        always = (*scale_findings(self.runs, place), *setting_findings(self.runs, place))
+        if constant := tuple(constant_findings(self.runs)):
+            return (*constant, *always)
         return (
-            *scale_findings(self.runs, place),
+            *always,
             *table_findings(self.runs, self.edge, self.errors),
             *edge_findings(self.runs, problem, mode),
             *posterior_findings(self.runs, problem, mode, self.calibration, place),
@@ -234,13 +239,37 @@ class DriftModel:
         found = []
         for levels in self._levels():
             target = self._target(place, levels)
-            x, regret = least_regret(target, low, high, self.edge, s)
+            limits = self._trusted(target, low, high)
+            x, regret = least_regret(target, limits, self.edge, s, self._carried(target, limits))
             found.append((float(np.mean(target.log_floor)) + regret, levels, target, x, regret))
         total = np.stack([f[2].log_floor + f[2].excess(f[3]) for f in found])
         best = min(range(len(found)), key=lambda i: found[i][0])
         _, levels, target, x, regret = found[best]
         x.setflags(write=False)  # kept
         return levels, target, x, regret + float(np.mean(total[best] - total.min(0)))
+
+    def _trusted(self, target: Target, low: Array, high: Array) -> tuple[Array, Array]:
+        """Narrow limits to what shading may reach: the interval, and what was tried if it is wide.
+
+        Doubt and asymmetry move the recipe off the likely optimum, but not to where the optimum
+        hardly is; an interval wider than all that was tried says nothing beyond what was tried.
+        """
+        if not low.size:
+            return low, high
+        first, middle, last = np.percentile(target.centre, [LOW, 50.0, HIGH], axis=0)
+        tried = np.asarray([(c.low, c.high) for c in self.runs.numeric]).T
+        wide = last - first > tried[1] - tried[0]
+        first = np.where(wide, np.maximum(first, np.minimum(tried[0], middle)), first)
+        last = np.where(wide, np.minimum(last, np.maximum(tried[1], middle)), last)
+        return np.clip(first, low, high), np.clip(last, low, high)
+
+    def _carried(self, target: Target, limits: tuple[Array, Array]) -> Array:
+        """Return the best run of each scale, as far off the target's optimum as off its own."""
+        parts = self.problem.layout.split(self.mode.theta)
+        off = np.nan_to_num(self.runs.x - optimum(parts, self.problem.rows), nan=0.0)
+        order = np.argsort(self.runs.t, kind="stable")
+        _, first = np.unique(self.runs.cell[order], return_index=True)
+        return np.clip(np.median(target.centre, 0) + off[order[first]], *limits)
 
     def _levels(self) -> Iterator[tuple[int, ...]]:
         sizes = [range(len(c.levels)) for c in self.runs.choices]

@@ -8,7 +8,7 @@ Asymmetry and doubt together shade a setting away from its steep side by themsel
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, final
@@ -18,7 +18,7 @@ import numpy as np
 from maquette.scaling.coordinates import Array
 from maquette.scaling.edge import COST, Edge
 from maquette.scaling.target import Target
-from maquette.scaling.verdict import Verdict
+from maquette.scaling.verdict import Verdict, percent
 
 
 @final
@@ -92,11 +92,17 @@ class Recipe:
                 low, high = self.interval[name]
                 lines.append(f"  {name} {_short(value)} (90 %: {_short(low)} to {_short(high)})")
             else:
-                lines.append(f"  {name} {_short(value)}")
+                only = " (the only value tried)" if isinstance(value, float) else ""
+                lines.append(f"  {name} {_short(value)}{only}")
         loss = self.loss
+        away = (
+            "may be far from"
+            if self.regret > 1.0
+            else f"should be within {percent(self.regret)} of"
+        )
         lines.append(
             f"Expect a loss of {loss.mean:.4g} (90 %: {loss.low:.4g} to {loss.high:.4g}); the "
-            f"settings should be within {100 * self.regret:.2g} % of the best ones there."
+            f"settings {away} the best ones there."
         )
         for name, by in self.drift.items():
             moving = ", ".join(
@@ -121,12 +127,13 @@ def _json(value: Any) -> Any:
 
 
 def least_regret(
-    target: Target, low: Array, high: Array, edge: Edge | None, s: Array
+    target: Target, limits: tuple[Array, Array], edge: Edge | None, s: Array, known: Array
 ) -> tuple[Array, float]:
-    """Coordinates of least expected cost inside [low, high] (p,), and the expected excess there.
+    """Coordinates of least expected cost inside limits (p,), and the expected excess there.
 
-    Projected Gauss-Newton steps with backtracking, from the median of the optima.
+    Never worse in expectation than any of the known points (m, p).
     """
+    low, high = limits
     x = np.clip(np.median(target.centre, 0), low, high)
     if not x.size:
         return x, 0.0
@@ -137,6 +144,22 @@ def least_regret(
             value += COST * float(np.mean(edge.probability(point - target.centre, s)))
         return value
 
+    x, best = _descend(target, limits, edge, s, (x, cost))
+    costs = [cost(point) for point in known]
+    if costs and min(costs) < best:
+        x, best = _descend(target, limits, edge, s, (known[int(np.argmin(costs))], cost))
+    return x, float(np.mean(target.excess(x)))
+
+
+def _descend(
+    target: Target,
+    limits: tuple[Array, Array],
+    edge: Edge | None,
+    s: Array,
+    start: tuple[Array, Callable[[Array], float]],
+) -> tuple[Array, float]:
+    """Projected Gauss-Newton steps with backtracking: a point (p,) and its cost."""
+    (low, high), (x, cost) = limits, start
     best = cost(x)
     for _ in range(40):
         gradient, hessian = target.slopes(x)
@@ -163,4 +186,4 @@ def least_regret(
         x, best = point, value
         if done:
             break
-    return x, float(np.mean(target.excess(x)))
+    return x, best

@@ -34,12 +34,17 @@ class Verdict:
     codes: tuple[str, ...] = ()
 
 
+def percent(regret: float) -> str:
+    """Write a relative regret in percent; the digits of a hopeless one say nothing."""
+    return "over 100 %" if regret > 1.0 else f"{100 * regret:.2g} %"
+
+
 def judge(regret: float, findings: Sequence[Finding]) -> Verdict:
     """Combine expected regret (relative) with findings."""
     level: Level = "trust" if regret < TRUST else "caution" if regret < CAUTION else "do-not-trust"
     ordered = sorted(findings, key=lambda f: -ORDER.index(f.level))
     reasons = [f.reason for f in ordered]
-    text = f"expected regret at the target is {100 * regret:.2g} %"
+    text = f"expected regret at the target is {percent(regret)}"
     if level == "trust":
         reasons.append(f"{text} (under {100 * TRUST:g} %)")
     else:
