@@ -40,7 +40,10 @@ def _example(paragraph: str) -> str:
 
 
 def _usage(parameter: Any) -> str:
-    return str(parameter.metavar) if parameter.param_type_name == "argument" else ""
+    if parameter.param_type_name != "argument":
+        return ""
+    name = str(parameter.metavar)
+    return name if parameter.required or name.startswith("[") else f"[{name}]"
 
 
 def _label(parameter: Any) -> str:

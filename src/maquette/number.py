@@ -1,8 +1,9 @@
-"""What counts as a number, whatever library it comes from."""
+"""What counts as a number, whatever library it comes from, and how JSON writes it."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -37,3 +38,26 @@ def is_positive(value: Any) -> bool:
     """Whether a value is a positive, finite number."""
     number = as_number(value)
     return number is not None and math.isfinite(number) and number > 0
+
+
+def json_ready(value: Any, digits: int | None = None) -> Any:
+    """Return a value as strict JSON knows it: NaN and infinities null, numpy scalars numbers.
+
+    Parameters
+    ----------
+    value
+        Mappings, lists and tuples of them included.
+    digits
+        Significant digits that floats keep; None: all.
+    """
+    if isinstance(value, Mapping):
+        return {str(k): json_ready(v, digits) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_ready(v, digits) for v in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    if not isinstance(value, float):
+        return value
+    if not math.isfinite(value):
+        return None
+    return value if digits is None else float(f"{value:.{digits}g}")

@@ -11,7 +11,7 @@ import typer
 
 from maquette import __version__, errors
 from maquette.cli import app, explain
-from maquette.cli.output import plain, table
+from maquette.cli.output import table
 from tests.cli.conftest import Cli
 
 ROOT = typer.main.get_command(app.build())
@@ -38,6 +38,34 @@ def test_a_verb_with_a_typo_names_the_nearest(cli: Cli) -> None:
     option = cli("status", "--jsn")
     assert option.code == 2
     assert "--json" in option.err
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("best s --format yaml", "unknown value 'yaml'. Valid: toml, json, args, python"),
+        ("export s --format jsno", "Did you mean 'json'?"),
+        ("show s x", "'x' is not a whole number, 0 or more"),
+        ("show s --limit 0", "'0' is not a whole number, 1 or more"),
+        ("run s.py --workers two", "'two' is not a whole number"),
+        ("run s.py --timeout -1", "'-1' is not a positive number"),
+        ("demo --seed 1.5", "'1.5' is not a whole number"),
+    ],
+)
+def test_a_value_that_cannot_be_read_is_named(cli: Cli, command: str, words: str) -> None:
+    result = cli(*command.split())
+    assert result.code == 2
+    assert words in result.err
+
+
+def test_a_store_that_may_answer_again_is_no_wrong_usage(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise errors.StoreUnavailableError("the disk is full")
+
+    monkeypatch.setattr(explain, "emit", full)
+    assert cli("explain", "MQ250").code == 1
 
 
 def test_an_error_goes_to_stderr_and_explains_itself(cli: Cli) -> None:
@@ -118,13 +146,6 @@ def test_a_reader_that_goes_away_is_no_bug(tmp_path: Path) -> None:
     process.wait(timeout=60)
     assert "Error" not in err
     assert "Traceback" not in err
-
-
-def test_json_has_no_nan_and_no_numpy() -> None:
-    import numpy as np
-
-    value = {"a": float("nan"), "b": (np.float64(1.5), [np.int64(2), float("inf")]), 3: None}
-    assert plain(value) == {"a": None, "b": [1.5, [2, None]], "3": None}
 
 
 def test_tables_align() -> None:

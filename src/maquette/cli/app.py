@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 import traceback
-from typing import Annotated, Any, Never
+from typing import Annotated, Never
 
 import typer
 
@@ -25,7 +25,7 @@ from maquette.cli import (
     transfer,
 )
 from maquette.cli.output import failure, note
-from maquette.errors import MaquetteError
+from maquette.errors import MaquetteError, StoreUnavailableError
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 3
 
@@ -91,7 +91,7 @@ def main() -> Never:
         sys.exit(INTERRUPTED)
     except MaquetteError as error:
         failure(error)
-        sys.exit(INTERRUPTED if _is_interruption(error) else USAGE)
+        sys.exit(_code(error))
     except BrokenPipeError:
         # Whoever read our output has gone; keep the interpreter from saying so again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -102,10 +102,12 @@ def main() -> Never:
     sys.exit(DONE)
 
 
-def _is_interruption(error: Any) -> bool:
+def _code(error: MaquetteError) -> int:
     from maquette.study import Interrupted
 
-    return isinstance(error, Interrupted)
+    if isinstance(error, Interrupted):
+        return INTERRUPTED
+    return FAILED if isinstance(error, StoreUnavailableError) else USAGE
 
 
 def _unexpected(error: Exception) -> None:

@@ -12,7 +12,8 @@ import typer
 
 from maquette.cli.open import stored_study
 from maquette.cli.options import AsJson, StoreUrl, StudyName
-from maquette.cli.output import emit, note, plain, short
+from maquette.cli.output import emit, note, short
+from maquette.cli.values import one_of
 
 if TYPE_CHECKING:
     from maquette.study import Best
@@ -30,7 +31,13 @@ class Format(StrEnum):
 def best(
     study: StudyName,
     form: Annotated[
-        Format, typer.Option("--format", help="What the configuration is written as.")
+        Format,
+        typer.Option(
+            "--format",
+            metavar="toml|json|args|python",
+            parser=one_of(Format),
+            help="What the configuration is written as.",
+        ),
     ] = Format.TOML,
     store: StoreUrl = None,
     as_json: AsJson = False,
@@ -39,7 +46,7 @@ def best(
 
     The configuration goes to stdout, what is known of its value to stderr; --json holds both.
 
-    Example: python train.py $(maquette best my-study --format args)
+    Example: maquette best my-study --format args | xargs python train.py
     """
     opened = stored_study(study, store)
     found = opened.best()
@@ -55,8 +62,10 @@ def best(
 
 def document(found: Best) -> dict[str, Any]:
     """Return the best configuration and what is known of it, JSON-ready."""
+    from maquette.number import json_ready
+
     return {
-        "config": plain(found.config),
+        "config": json_ready(found.config),
         "value": found.value,
         "interval": list(found.interval),
         "observed": found.observed,
@@ -67,13 +76,15 @@ def document(found: Best) -> dict[str, Any]:
 
 def written(config: Mapping[str, Any], form: Format) -> str:
     """Return a configuration in one of the formats."""
-    values = plain(config)
+    from maquette.number import json_ready
+
+    values = json_ready(config)
     if form is Format.JSON:
         return json.dumps(values, indent=2)
     if form is Format.PYTHON:
         return repr(values)
     if form is Format.ARGS:
-        return " ".join(f"--{k} {shlex.quote(_argument(v))}" for k, v in values.items())
+        return shlex.join(part for k, v in values.items() for part in (f"--{k}", _argument(v)))
     import tomlkit
 
     # TOML has no null.

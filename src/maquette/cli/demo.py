@@ -9,6 +9,7 @@ import typer
 
 from maquette.cli.options import AsJson
 from maquette.cli.output import emit
+from maquette.cli.values import whole
 
 
 def demo(
@@ -23,7 +24,10 @@ def demo(
         Path | None,
         typer.Option(help="Text to train on. Default: the sources of Python's standard library."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the search and of every training.")] = 0,
+    seed: Annotated[
+        int,
+        typer.Option(metavar="N", parser=whole(0), help="Of the search and of every training."),
+    ] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Tune small runs, predict a larger one, check it.

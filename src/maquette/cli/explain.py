@@ -103,7 +103,7 @@ _EXPLANATIONS = {
 
 def explain(
     code: Annotated[
-        str | None, typer.Argument(metavar="[CODE]", help="For example MQ250; left out: all codes.")
+        str | None, typer.Argument(metavar="CODE", help="For example MQ250; left out: all codes.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:

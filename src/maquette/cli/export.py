@@ -13,8 +13,10 @@ import typer
 
 from maquette.cli.open import stored_study
 from maquette.cli.options import AsJson, StoreUrl, StudyName
-from maquette.cli.output import note, plain
+from maquette.cli.output import note
+from maquette.cli.values import one_of
 from maquette.errors import StudyError
+from maquette.files import write_whole
 
 if TYPE_CHECKING:
     from maquette.history import History
@@ -30,7 +32,13 @@ class Format(StrEnum):
 def export(
     study: StudyName,
     form: Annotated[
-        Format, typer.Option("--format", help="What the table is written as.")
+        Format,
+        typer.Option(
+            "--format",
+            metavar="csv|json",
+            parser=one_of(Format),
+            help="What the table is written as.",
+        ),
     ] = Format.CSV,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The file to write; left out: stdout.")
@@ -50,7 +58,7 @@ def export(
         print(text, end="")
         return
     try:
-        output.write_text(text, encoding="utf-8")
+        write_whole(output, text)
     except OSError as error:
         raise StudyError(f"{output} cannot be written: {error.strerror}") from None
     note(f"{len(rows)} trials in {output}")
@@ -58,6 +66,8 @@ def export(
 
 def records(history: History) -> list[dict[str, Any]]:
     """Return one flat row a trial; where a config, an axis and a metric share a name, qualified."""
+    from maquette.number import json_ready
+
     rows = []
     metric = history.objective.primary
     for t in history.trials:
@@ -71,7 +81,7 @@ def records(history: History) -> list[dict[str, Any]]:
             for name, value in values.items():
                 row[name if name not in row else f"{kind}.{name}"] = value
         row.setdefault(metric, None)
-        rows.append(plain(row))
+        rows.append(json_ready(row))
     return rows
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from maquette.errors import MaquetteError
@@ -14,7 +13,9 @@ from maquette.errors import MaquetteError
 def emit(document: Any, text: str, as_json: bool) -> None:
     """Print the answer to stdout: one JSON document, or text for a person."""
     if as_json:
-        print(json.dumps(plain(document), indent=2, allow_nan=False))
+        from maquette.number import json_ready
+
+        print(json.dumps(json_ready(document), indent=2, allow_nan=False))
     else:
         print(text)
 
@@ -46,19 +47,6 @@ def coloured() -> bool:
     return (
         sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     )
-
-
-def plain(value: Any) -> Any:
-    """Return a value as strict JSON knows it: no NaN, no infinity, no numpy scalar."""
-    if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
-    if hasattr(value, "item"):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
 
 
 def short(value: Any, digits: int = 4) -> str:

@@ -9,10 +9,9 @@ import math
 import sys
 import time
 from collections.abc import Mapping
-from types import TracebackType
 from typing import TYPE_CHECKING, final
 
-from maquette.cli.output import coloured, note, short
+from maquette.cli.output import note, short
 
 if TYPE_CHECKING:
     from maquette.history import History
@@ -23,7 +22,7 @@ LINE_SECONDS = 5.0  # between two lines where there is no terminal
 
 @final
 class Progress:
-    """Shows done, running, failed, best so far and time left (a context manager).
+    """Shows done, running, failed, best so far and time left, until it is closed.
 
     Parameters
     ----------
@@ -36,21 +35,9 @@ class Progress:
     def __init__(self, name: str, budget: Budget) -> None:
         self._name, self._budget = name, budget
         self._live = sys.stderr.isatty()
-        self._colour = coloured()
         self._next = 0.0
         self._line = ""
         self._shown = ""
-
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def update(self, history: History, running: Mapping[int, str]) -> None:
         """Show how the study stands; a `watch` for `Study.run`."""

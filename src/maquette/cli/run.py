@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,7 +13,7 @@ from maquette.cli.options import DEFAULT_STORE, AsJson, StoreUrl
 from maquette.cli.output import emit, note
 from maquette.cli.progress import Progress
 from maquette.cli.sweep import described_study, refuse_inline
-from maquette.cli.values import numbers
+from maquette.cli.values import numbers, positive, whole
 
 if TYPE_CHECKING:
     from maquette.study import Budget, Study
@@ -45,7 +46,11 @@ Limits = Annotated[
 ]
 Workers = Annotated[
     int | None,
-    typer.Option(min=1, help="Trials that run at once. Default: as the sweep file says, else 1."),
+    typer.Option(
+        metavar="N",
+        parser=whole(1),
+        help="Trials that run at once. Default: as the sweep file says, else 1.",
+    ),
 ]
 Where = Annotated[
     str | None,
@@ -64,10 +69,12 @@ def run(
     workers: Workers = None,
     executor: Where = None,
     timeout: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="The most that one trial may take.")
+        float | None,
+        typer.Option(metavar="SECONDS", parser=positive, help="The most that one trial may take."),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Replaces the seed that the file gives.")
+        int | None,
+        typer.Option(metavar="N", parser=whole(0), help="Replaces the seed that the file gives."),
     ] = None,
     store: StoreUrl = None,
     as_json: AsJson = False,
@@ -101,7 +108,7 @@ def run(
         study = declared_study(file, placement)
         how = (workers or 1, executor or "", timeout)
     limit = given or _budget(study)
-    with Progress(study.name, limit) as progress:
+    with closing(Progress(study.name, limit)) as progress:
         succeeded = _run(study, limit, how, progress)
     if not succeeded:
         raise typer.Exit(1)

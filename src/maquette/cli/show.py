@@ -9,6 +9,7 @@ import typer
 from maquette.cli.open import stored_study
 from maquette.cli.options import AsJson, StoreUrl, StudyName
 from maquette.cli.output import emit, short, table
+from maquette.cli.values import whole
 from maquette.errors import StudyError
 
 if TYPE_CHECKING:
@@ -18,10 +19,16 @@ if TYPE_CHECKING:
 def show(
     study: StudyName,
     trial: Annotated[
-        int | None, typer.Argument(metavar="[TRIAL]", help="A trial's number; left out: all.")
+        int | None,
+        typer.Argument(metavar="TRIAL", parser=whole(0), help="A trial's number; left out: all."),
     ] = None,
     limit: Annotated[
-        int, typer.Option(min=1, help="The most trials to list, best first; --json lists all.")
+        int,
+        typer.Option(
+            metavar="N",
+            parser=whole(1),
+            help="The most trials to list, best first; --json lists all.",
+        ),
     ] = 20,
     store: StoreUrl = None,
     as_json: AsJson = False,

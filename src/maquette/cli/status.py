@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def status(
     study: Annotated[
         str | None,
-        typer.Argument(metavar="[STUDY]", help="The study's name; left out: every study."),
+        typer.Argument(metavar="STUDY", help="The study's name; left out: every study."),
     ] = None,
     store: StoreUrl = None,
     as_json: AsJson = False,

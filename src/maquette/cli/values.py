@@ -1,13 +1,17 @@
-"""Options that hold several values: ``lr,bs`` and ``N=1e9,D=2e10``."""
+"""What options hold: ``lr,bs``, ``N=1e9,D=2e10``, counts, one of several words."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import TypeVar
 
 import typer
 
 from maquette.errors import nearest
+
+_E = TypeVar("_E", bound=StrEnum)
 
 
 def names(text: str, option: str) -> list[str]:
@@ -48,6 +52,41 @@ def numbers(text: str, option: str, valid: Sequence[str] = ()) -> dict[str, floa
             found[name] = number
     _refuse(problems, option)
     return found
+
+
+def whole(least: int) -> Callable[[str], int]:
+    """Return a reader of whole numbers, `least` or more, for an option's ``parser=``."""
+
+    def number(text: str) -> int:
+        try:
+            found = int(str(text))
+        except ValueError:
+            found = least - 1
+        if found < least:
+            raise typer.BadParameter(f"{str(text)!r} is not a whole number, {least} or more")
+        return found
+
+    return number
+
+
+def positive(text: str) -> float:
+    """Read a positive number, for an option's ``parser=``."""
+    found = _number(str(text))
+    if found is None:
+        raise typer.BadParameter(f"{str(text)!r} is not a positive number")
+    return found
+
+
+def one_of(words: type[_E]) -> Callable[[str], _E]:
+    """Return a reader of one of several words, for an option's ``parser=``."""
+
+    def word(text: str) -> _E:
+        try:
+            return words(str(text))
+        except ValueError:
+            raise typer.BadParameter(f"unknown value {text!r}." + nearest(text, words)) from None
+
+    return word
 
 
 def _number(text: str) -> float | None:

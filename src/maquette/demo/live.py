@@ -6,7 +6,6 @@ import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, final
 
 from maquette.demo.target import TargetRun
@@ -21,7 +20,7 @@ LINE_SECONDS = 10.0  # between two lines where there is no terminal
 
 @final
 class Live:
-    """Shows a study, then the target runs, on stderr (a context manager)."""
+    """Shows a study, then the target runs, on stderr, until it is closed."""
 
     def __init__(self, trials: int) -> None:
         from rich.console import Console
@@ -36,18 +35,11 @@ class Live:
         )
         self._next = time.monotonic() + LINE_SECONDS
         self._began = time.monotonic()
-
-    def __enter__(self) -> Live:
         if self._block is not None:
             self._block.start()
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Leave the terminal as it was."""
         if self._block is not None:
             self._block.stop()
 

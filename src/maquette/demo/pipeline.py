@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -61,7 +62,7 @@ def run(
     source = check_text(text)
     design = designs.quick() if quick else designs.full()
     job = prepare(design, out, source, seed)
-    with Live(design.trials) as live:
+    with closing(Live(design.trials)) as live:
         live.say(_plan(design))
         limit = Budget(trials=design.trials, seconds=design.seconds)
         job.study.run(limit, WORKERS, "process", folder=job.trials, watch=live.study)

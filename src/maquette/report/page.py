@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
@@ -15,6 +14,7 @@ from maquette._version import __version__
 from maquette.errors import StudyError
 from maquette.files import write_whole
 from maquette.history import History
+from maquette.number import json_ready
 from maquette.report import charts
 from maquette.report.answers import answers
 from maquette.report.evidence import Evidence, gather
@@ -124,21 +124,8 @@ def _asset(name: str) -> str:
 
 def _island(data: Any) -> str:
     """JSON that no text inside it can end: ``<`` never stands in it."""
-    text = json.dumps(_plain(data), separators=(",", ":"), allow_nan=False)
+    text = json.dumps(json_ready(data, digits=7), separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _plain(value: Any) -> Any:
-    """Replace what JSON lacks: NaN and infinities become null, numpy scalars numbers."""
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if hasattr(value, "item"):
-        value = value.item()
-    if isinstance(value, float):
-        return float(f"{value:.7g}") if math.isfinite(value) else None
-    return value
 
 
 def _trial(t: Any) -> dict[str, Any]:
