@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from maquette.cli.best import Format, written
 from tests.cli.conftest import Cli
 
 
@@ -114,3 +115,9 @@ def test_the_environment_names_the_store(bowl: Cli, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("MAQUETTE_STORE", "sqlite:///elsewhere.db")
     assert "elsewhere.db" in bowl("status", "bowl").err
     assert bowl("status", "bowl", "--store", "maquette.db").code == 0
+
+
+def test_arguments_come_back_whole_from_a_shell() -> None:
+    config = {"lr": 0.1, "$(touch x)": "a 'b' $c", "flag": True}
+    parts = ["--lr", "0.1", "--$(touch x)", "a 'b' $c", "--flag", "true"]
+    assert shlex.split(written(config, Format.ARGS)) == parts
