@@ -29,7 +29,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def wait_until_gone(pids: list[int], seconds: float = 10.0) -> None:
+def wait_until_gone(pids: list[int], seconds: float = 30.0) -> None:
     deadline = time.monotonic() + seconds
     while any(map(alive, pids)):
         assert time.monotonic() < deadline, f"{pids} live on"
@@ -37,7 +37,7 @@ def wait_until_gone(pids: list[int], seconds: float = 10.0) -> None:
 
 
 def written_pids(path: Path, count: int = 1) -> list[int]:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         text = path.read_text() if path.exists() else ""
         if text.count("\n") >= count:
@@ -218,12 +218,12 @@ def test_a_stop_ends_the_program(tmp_path: Path) -> None:
         "def bye(*_): print('{\"loss\": 99}'); sys.exit(0)\n"
         "signal.signal(signal.SIGTERM, bye)\n"
         'print(\'{"step": 3, "loss": 0.75}\', flush=True)\n'
-        "time.sleep(60)\n"
+        "time.sleep(600)\n"
     )
     began = time.monotonic()
-    ended = outcome(python(code, grace=20.0), tmp_path, lambda report: STOP)
+    ended = outcome(python(code, grace=60.0), tmp_path, lambda report: STOP)
     assert (ended.state, ended.message, ended.metrics) == (State.STOPPED, "enough", {})
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 45
 
 
 def test_a_program_that_ignores_sigterm_is_killed_with_its_children(tmp_path: Path) -> None:
@@ -238,7 +238,7 @@ def test_a_program_that_ignores_sigterm_is_killed_with_its_children(tmp_path: Pa
     )
     ended = outcome(python(code, "{folder}/pids"), tmp_path, lambda report: STOP)
     assert ended.state is State.STOPPED
-    wait_until_gone(written_pids(tmp_path / "000000" / "pids", 2), 2.0)
+    wait_until_gone(written_pids(tmp_path / "000000" / "pids", 2))
 
 
 def test_what_a_program_leaves_behind_ends_with_it(tmp_path: Path) -> None:
@@ -248,7 +248,7 @@ def test_what_a_program_leaves_behind_ends_with_it(tmp_path: Path) -> None:
         "open(sys.argv[1], 'w').write(f'{child.pid}\\n')\n" + RESULT
     )
     assert outcome(python(code, "{folder}/pids"), tmp_path).state is State.DONE
-    wait_until_gone(written_pids(tmp_path / "000000" / "pids"), 2.0)
+    wait_until_gone(written_pids(tmp_path / "000000" / "pids"))
 
 
 LAUNCHER = (
@@ -264,7 +264,7 @@ def test_no_orphans_however_the_job_ends(tmp_path: Path, how: str) -> None:
     """Workers of a launcher live in sessions of their own, as torchrun's do."""
     executor = open_executor("process", python(LAUNCHER, "{folder}/pids"), 1)
     try:
-        executor.start(replace(task(tmp_path), timeout=3.0 if how == "timeout" else None))
+        executor.start(replace(task(tmp_path), timeout=8.0 if how == "timeout" else None))
         pids = written_pids(tmp_path / "000000" / "pids", 2)
         if how == "cancel":
             executor.cancel(0)
@@ -282,7 +282,7 @@ def test_no_orphans_however_the_job_ends(tmp_path: Path, how: str) -> None:
             "timeout": State.TIMEOUT,
         }
         assert ended == [expected[how]]
-        wait_until_gone(pids, 5.0)
+        wait_until_gone(pids)
     finally:
         executor.close()
 
@@ -321,7 +321,7 @@ def test_programs_that_run_at_once_get_devices_of_their_own(tmp_path: Path) -> N
     code = (
         "import os, sys, time\n"
         "open(sys.argv[1], 'w').write(os.environ['CUDA_VISIBLE_DEVICES'])\n"
-        "deadline = time.monotonic() + 20\n"
+        "deadline = time.monotonic() + 120\n"
         "while not os.path.exists(sys.argv[2]) and time.monotonic() < deadline: time.sleep(0.02)\n"
         + RESULT
     )
