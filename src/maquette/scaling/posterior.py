@@ -192,6 +192,20 @@ def _inverse(hessian: Array) -> Array:
     return np.asarray(inverse * d[:, None] * d[None, :])
 
 
+def _root(covariance: Array) -> Array:
+    """Return L with L L' = covariance, however nearly singular it is.
+
+    Noise-free runs inform some directions ten orders of magnitude better than others; rounding
+    then leaves eigenvalues of the correlations slightly below zero, where Cholesky gives up.
+    """
+    try:
+        return np.linalg.cholesky(covariance + 1e-14 * np.diag(np.diag(covariance)))
+    except np.linalg.LinAlgError:
+        d = np.sqrt(np.diag(covariance))
+        values, vectors = np.linalg.eigh(covariance / d[:, None] / d[None, :])
+        return np.asarray(d[:, None] * vectors * np.sqrt(np.maximum(values, 0.0)))
+
+
 def log_posterior(problem: Problem, mode: Mode, theta: Array) -> Array:
     """Tempered log posterior of draws (S, P), up to a constant, shape (S,)."""
     near = np.flatnonzero(mode.weights > FAR)
@@ -208,7 +222,7 @@ def draws(problem: Problem, mode: Mode, count: int, rng: np.random.Generator) ->
     importance weights keep a handful, while tempered ones still drop draws that the curvature
     of the model rules out.
     """
-    lower = np.linalg.cholesky(mode.covariance + 1e-14 * np.diag(np.diag(mode.covariance)))
+    lower = _root(mode.covariance)
     z = rng.standard_normal((count, mode.theta.size))
     theta = mode.theta + z @ lower.T
     log_w = log_posterior(problem, mode, theta) + 0.5 * (z**2).sum(1)
