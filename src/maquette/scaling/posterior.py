@@ -199,7 +199,7 @@ def _root(covariance: Array) -> Array:
     then leaves eigenvalues of the correlations slightly below zero, where Cholesky gives up.
     """
     try:
-        return np.linalg.cholesky(covariance + 1e-14 * np.diag(np.diag(covariance)))
+        return np.asarray(np.linalg.cholesky(covariance + 1e-14 * np.diag(np.diag(covariance))))
     except np.linalg.LinAlgError:
         d = np.sqrt(np.diag(covariance))
         values, vectors = np.linalg.eigh(covariance / d[:, None] / d[None, :])
