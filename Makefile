@@ -23,7 +23,7 @@ ARGS ?=
 # CI runs everything; elsewhere the tests of more than a few seconds wait for `make test SLOW=1`.
 MARKS = $(if $(CI)$(SLOW),,-m "not slow")
 
-.PHONY: help setup demo test lint check bench bench-steplaw bench-demo docs wheel clean
+.PHONY: help setup demo test lint check bench bench-startup bench-steplaw bench-demo docs wheel clean
 
 help:  ## list the verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -65,7 +65,10 @@ lint: $(VENV)/.dev  ## style, types, layers, dependencies
 
 check: lint test  ## lint, then test
 
-bench: bench-steplaw bench-demo  ## measure again what benchmarks/records holds, into build/bench (hours)
+bench: bench-startup bench-steplaw bench-demo  ## measure again what benchmarks/records holds, into build/bench (hours)
+
+bench-startup: $(VENV)/.core
+	$(BIN)/python benchmarks/startup/startup.py --repeats 20
 
 bench-steplaw: $(VENV)/.dev
 	@test -f $(MAQUETTE_DATA)/steplaw/dense.csv || { echo "set MAQUETTE_DATA to the folder that holds steplaw/dense.csv" >&2; exit 2; }
