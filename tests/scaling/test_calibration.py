@@ -31,14 +31,41 @@ def run(kind, seed):
     }
 
 
+@pytest.fixture(scope="module")
+def rows():
+    kept = {}
+
+    def of(kind):
+        if kind not in kept:
+            kept[kind] = [run(kind, seed) for seed in range(12)]
+        return kept[kind]
+
+    return of
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "least"), [("own", 0.8), ("floor", 0.8), ("valley", 0.7), ("physics", 0.6)]
 )
-def test_intervals_hold_the_truth(kind, least):
-    rows = [run(kind, seed) for seed in range(12)]
-    assert np.mean([r["x"] for r in rows]) >= least
-    assert np.mean([r["loss"] for r in rows]) >= least
-    # Expected regret is no boast: on average the truth is worse by 0.05 % at most.
-    assert np.mean([r["regret"] for r in rows]) <= np.mean([r["expected"] for r in rows]) + 5e-4
-    assert all(r["regret"] < 0.01 for r in rows if r["trusted"])
+def test_intervals_hold_the_truth(rows, kind, least):
+    assert np.mean([r["x"] for r in rows(kind)]) >= least
+    assert np.mean([r["loss"] for r in rows(kind)]) >= least
+    assert all(r["regret"] < 0.01 for r in rows(kind) if r["trusted"])
+
+
+UNDERSTATED = "another valley's regret is 0.027 % where 0.013 % is expected: twice, not 1.5 times"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "own",
+        "floor",
+        pytest.param("valley", marks=pytest.mark.xfail(strict=True, reason=UNDERSTATED)),
+        "physics",
+    ],
+)
+def test_expected_regret_is_no_boast(rows, kind):
+    expected = np.mean([r["expected"] for r in rows(kind)])
+    assert np.mean([r["regret"] for r in rows(kind)]) <= 1.5 * expected
