@@ -15,7 +15,8 @@
     ├── SweepError        a sweep file
     ├── ExecutorError     where jobs run
     │   └── ProgramError  a program that a sweep runs
-    └── PlanError         a model whose parametrization cannot be derived
+    ├── PlanError         a model whose parametrization cannot be derived
+    └── BenchmarkError    a benchmark's tasks, their data, or its results
 
 Every error says what is wrong, where, and how to mend it; several problems are reported at once.
 """
@@ -131,6 +132,12 @@ class PlanError(MaquetteError):
     """The parametrization of a model cannot be derived."""
 
     code = "MQ450"
+
+
+class BenchmarkError(MaquetteError):
+    """A benchmark's tasks, their data, or its results cannot be used."""
+
+    code = "MQ550"
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:

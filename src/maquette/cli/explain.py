@@ -98,6 +98,12 @@ _EXPLANATIONS = {
         "The role of every parameter is read from the model built at two widths. The message names "
         "the parameter that fits no role and what to give for it.",
     ),
+    "MQ550": (
+        "A benchmark",
+        "`maquette bench list` shows the tasks and which data they need, `maquette bench fetch` "
+        "downloads them. MAQUETTE_DATA names the folder of data. Every file is compared with a "
+        "checksum before it is used.",
+    ),
 }
 
 

@@ -1,0 +1,133 @@
+"""Benchmark data: where they lie, and whether they are what they should be."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maquette.errors import BenchmarkError
+
+VARIABLE = "MAQUETTE_DATA"
+_FETCH = "maquette bench fetch"
+
+
+def folder() -> Path:
+    """Return the folder of benchmark data: MAQUETTE_DATA, else ``maquette/data`` in the cache.
+
+    It need not be there.
+    """
+    named = os.environ.get(VARIABLE)
+    if named:
+        return Path(named)
+    cached = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cached) / "maquette" / "data"
+
+
+def path(name: str, fetch: str) -> Path:
+    """Return a file below the data folder, once its contents have been checked.
+
+    Parameters
+    ----------
+    name
+        ``"regmix/train_mixture_1m.csv"``; one of the manifest.
+    fetch
+        What `maquette bench fetch` calls the data.
+
+    Raises
+    ------
+    BenchmarkError
+        If the folder or the file is missing, or the file is truncated or was changed.
+    """
+    here = folder()
+    file = here / name
+    if not here.is_dir():
+        raise BenchmarkError(
+            f"there is no folder of benchmark data: {here}",
+            hint=f"{_FETCH} {fetch} downloads what is needed; {VARIABLE} names another folder",
+        )
+    if not file.is_file():
+        raise BenchmarkError(
+            f"{name} is missing in the data folder {here}", hint=f"{_FETCH} {fetch} downloads it"
+        )
+    verify(file, name, fetch)
+    return file
+
+
+def verify(file: Path, name: str, fetch: str) -> None:
+    """Compare a file with the manifest.
+
+    Raises
+    ------
+    BenchmarkError
+        If it cannot be read, is truncated, or holds something else.
+    """
+    wanted = manifest()[name]
+    stat = file.stat()
+    found = _digest(file, stat.st_size, stat.st_mtime_ns)
+    if found != wanted["sha256"]:
+        short = stat.st_size < wanted["bytes"]
+        what = (
+            f"is truncated: {stat.st_size:,} of {wanted['bytes']:,} bytes"
+            if short
+            else "does not hold what the manifest says: it was changed, or is another version"
+        )
+        raise BenchmarkError(
+            [f"{name} {what}", f"its checksum is {found[:16]}..., not {wanted['sha256'][:16]}..."],
+            hint=f"remove {file}, then: {_FETCH} {fetch}",
+        )
+
+
+@cache
+def manifest() -> dict[str, dict[str, Any]]:
+    """Return what each file must hold: its size in bytes and its checksum."""
+    text = resources.files("maquette.bench").joinpath("manifest.json").read_text(encoding="utf-8")
+    read: dict[str, dict[str, Any]] = json.loads(text)
+    return read
+
+
+@cache
+def _digest(file: Path, size: int, changed: int) -> str:
+    del size, changed  # another size or time is another file
+    return digest(file)
+
+
+def digest(file: Path) -> str:
+    """Return the SHA-256 of a file's bytes; of an npz, of its arrays.
+
+    The same arrays make other bytes where another version of zlib packs them.
+    """
+    if file.suffix == ".npz":
+        try:
+            return _arrays_digest(file)
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError):
+            pass  # a broken archive has a checksum too: one that fits nothing
+    with open(file, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _arrays_digest(file: Path) -> str:
+    total = hashlib.sha256()
+    for name, array in sorted(_arrays(file).items()):
+        total.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        total.update(np.ascontiguousarray(array).tobytes())
+    return total.hexdigest()
+
+
+def _arrays(file: Path) -> dict[str, NDArray[Any]]:
+    # Opened here: numpy leaves a broken archive open.
+    with open(file, "rb") as stream, np.load(stream, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def arrays(name: str, fetch: str) -> dict[str, NDArray[Any]]:
+    """Return the arrays of an npz file of the data folder; errors as `path`."""
+    return _arrays(path(name, fetch))
