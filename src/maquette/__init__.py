@@ -9,7 +9,7 @@ from maquette._version import __version__
 from maquette.errors import MaquetteError
 
 if TYPE_CHECKING:
-    from maquette import nn, scaling, schedule, search
+    from maquette import executor, nn, scaling, schedule, search
     from maquette.instances import Instances
     from maquette.objective import Objective
     from maquette.scale import Scale
@@ -37,7 +37,7 @@ _WHERE = {
     "maximize": "study",
     "minimize": "study",
 }
-_MODULES = ("nn", "scaling", "schedule", "search")
+_MODULES = ("executor", "nn", "scaling", "schedule", "search")
 
 __all__ = [
     "Best",
@@ -56,6 +56,7 @@ __all__ = [
     "Study",
     "Trial",
     "__version__",
+    "executor",
     "maximize",
     "minimize",
     "nn",

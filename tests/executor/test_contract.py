@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from maquette.executor import open_executor
+from maquette.executor import Process, open_executor
 from maquette.testing.executors import EXECUTOR_CHECKS
 
 EXECUTORS = {
     "inline": lambda fn: open_executor("inline", fn),
-    "process": lambda fn: open_executor("process", fn, 2, grace=1.0),
+    "process": lambda fn: open_executor(Process(grace=1.0), fn, 2),
 }
 
 
@@ -31,4 +31,4 @@ def test_contract(name, check, tmp_path):
     ids=lambda c: c.__name__,
 )
 def test_contract_of_fresh_interpreters(check, tmp_path):
-    check(lambda fn: open_executor("process", fn, 2, fresh=True, grace=1.0), tmp_path)
+    check(lambda fn: open_executor(Process(fresh=True, grace=1.0), fn, 2), tmp_path)

@@ -17,13 +17,13 @@ pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="looks i
 
 DRIVER = """
 import sys, pathlib
-from maquette.executor import open_executor
+from maquette.executor import Process, open_executor
 from maquette.testing.executors import finish, task
 from tests.executor import jobs
 
 if __name__ == "__main__":
     root = pathlib.Path(sys.argv[1])
-    executor = open_executor("process", getattr(jobs, sys.argv[2]), 2, fresh=sys.argv[3] == "fresh")
+    executor = open_executor(Process(fresh=sys.argv[3] == "fresh"), getattr(jobs, sys.argv[2]), 2)
     for job in range(2):
         executor.start(task(root, job, x=600.0))
     print("started", flush=True)
@@ -40,7 +40,8 @@ def start(tmp_path, fn, fresh="fork", mode="stay"):
         [sys.executable, "-c", DRIVER, tmp_path, fn, fresh, mode],
         stdout=subprocess.PIPE,
         start_new_session=True,
-        env=os.environ | {"PYTHONPATH": os.getcwd()},
+        env=os.environ
+        | {"PYTHONPATH": os.pathsep.join(filter(None, [os.getcwd(), os.getenv("PYTHONPATH")]))},
     )
     notes = [jobs.noted(tmp_path / str(job)) for job in range(2)]
     return driver, [note[key] for note in notes for key in ("job", "child", "server")]

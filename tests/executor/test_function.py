@@ -9,7 +9,7 @@ import textwrap
 import pytest
 
 from maquette.errors import ExecutorError
-from maquette.executor import open_executor
+from maquette.executor import Process, open_executor
 from maquette.executor.function import describe
 from maquette.testing.executors import finish, task
 from maquette.trial import State
@@ -159,7 +159,7 @@ def test_what_has_no_place_in_a_file_is_refused_with_advice(kind):
 @pytest.mark.parametrize("fresh", [False, True])
 def test_a_closure_travels_by_cloudpickle(fresh, tmp_path):
     shift = 10.0
-    executor = open_executor("process", lambda trial: trial["x"] + shift, 1, fresh=fresh)
+    executor = open_executor(Process(fresh=fresh), lambda trial: trial["x"] + shift, 1)
     try:
         executor.start(task(tmp_path, x=1.0))
         assert finish(executor)[0].metrics == {"loss": 11.0}
@@ -189,7 +189,7 @@ def test_a_module_that_cannot_be_imported_there_says_why(text, words, tmp_path, 
         open_executor("process", module.fn, 1)
     if "bye" in text:
         assert "bye" in str(caught.value)
-    executor = open_executor("process", module.fn, 1, fresh=True)
+    executor = open_executor(Process(fresh=True), module.fn, 1)
     try:
         executor.start(task(tmp_path))
         outcome = finish(executor)[0]

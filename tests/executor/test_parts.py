@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maquette.executor import Outcome, Task, open_executor
+from maquette.executor import Inline, Outcome, Task, open_executor
 from maquette.executor.log import CappedLog
 from maquette.executor.reports import ReportFile, read_reports
 from maquette.executor.wire import (
@@ -224,7 +224,7 @@ def test_post_mortem_opens_the_debugger_where_it_failed(tmp_path, monkeypatch, c
         raise ValueError(fish)
 
     monkeypatch.setattr("sys.stdin", io.StringIO("p 'the fish is', fish\nq\n"))
-    executor = open_executor("inline", fails, post_mortem=True)
+    executor = open_executor(Inline(debug=True), fails)
     executor.start(task(tmp_path, x=3.5))
     assert [o.state for o in executor.poll(0.0, go_on)] == [State.CRASHED]
     assert "('the fish is', 3.5)" in capsys.readouterr().out

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from maquette.errors import ExecutorError
-from maquette.executor import open_executor
+from maquette.executor import Process, open_executor
 from maquette.executor.oom import oom_kills
 from maquette.testing.executors import finish, go_on, task
 from maquette.trial import State
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="looks i
 @contextlib.contextmanager
 def opened(fn, workers=2, **options):
     options.setdefault("grace", 0.5)
-    with contextlib.closing(open_executor("process", fn, workers, **options)) as executor:
+    with contextlib.closing(open_executor(Process(**options), fn, workers)) as executor:
         yield executor
 
 
@@ -120,7 +120,7 @@ def test_what_a_job_started_ends_with_it(tmp_path):
 @pytest.mark.parametrize("fresh", [False, True])
 @pytest.mark.parametrize("fn", [jobs.pids, jobs.stubborn])
 def test_close_leaves_no_process(fn, fresh, tmp_path):
-    executor = open_executor("process", fn, 2, grace=0.5, fresh=fresh)
+    executor = open_executor(Process(grace=0.5, fresh=fresh), fn, 2)
     for job in range(2):
         executor.start(task(tmp_path, job, x=600.0))
     found = [jobs.noted(tmp_path / str(job)) for job in range(2)]
@@ -252,6 +252,8 @@ def test_bad_options_are_refused():
     with pytest.raises(ExecutorError, match="Did you mean 'process'"):
         open_executor("proces", jobs.draws)
     with pytest.raises(ExecutorError, match="2 problems"):
-        open_executor("ray", jobs.draws, workers=0)
-    with pytest.raises(ExecutorError, match="fersh"):
-        open_executor("process", jobs.draws, 1, fersh=True)
+        open_executor("slrm", jobs.draws, workers=0)
+    with pytest.raises(ExecutorError, match="2 problems"):
+        Process(threads=0, grace=-1.0)
+    with pytest.raises(ExecutorError, match=r"mq\.executor\.Process"):
+        open_executor(Process, jobs.draws)

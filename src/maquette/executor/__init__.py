@@ -2,64 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from maquette.errors import ExecutorError, nearest
+from maquette.errors import ExecutorError
+from maquette.executor.kinds import KINDS, Inline, Kind, Process, by_name
 from maquette.executor.protocol import Executor, Function, OnReport, Outcome, Task
 from maquette.number import is_count
 
-__all__ = ["Executor", "Function", "OnReport", "Outcome", "Task", "open_executor"]
+__all__ = [
+    "KINDS",
+    "Executor",
+    "Function",
+    "Inline",
+    "Kind",
+    "OnReport",
+    "Outcome",
+    "Process",
+    "Task",
+    "by_name",
+    "open_executor",
+]
 
-NAMES = ("inline", "process")
 
-
-def open_executor(name: str, fn: Callable[..., Any], workers: int = 1, **options: Any) -> Executor:
+def open_executor(kind: str | Kind | None, fn: Function, workers: int = 1) -> Executor:
     """Return an executor that runs `fn`; close it when done.
 
     Parameters
     ----------
-    name
+    kind
         ``"inline"``: in this process, one job at a time. ``"process"``: each job in a process
-        of its own, forked from a server that has imported the function once.
+        of its own, forked from a server that has imported the function once. Or an object that
+        carries options, such as ``mq.executor.Process(fresh=True)``. None: inline for one worker,
+        else process.
     fn
         What a job runs: ``fn(trial)`` returns a number or a mapping of metrics.
     workers
         How many jobs may run at once; inline runs one whatever is asked.
-    options
-        inline: ``post_mortem``. process: ``fresh``, ``threads``, ``grace``.
 
     Raises
     ------
     ExecutorError
-        If the name or an option is unknown, the system lacks what the executor needs, or the
-        function cannot be found from another process.
+        If there is no such kind, the system lacks what it needs, or the function cannot be found
+        from another process.
     """
     from maquette.executor.function import stop_if_preparing
 
     stop_if_preparing()
-    _check(name, fn, workers)
+    problems: list[str] = []
     try:
-        if name == "inline":
-            from maquette.executor.inline import InlineExecutor
-
-            return InlineExecutor(fn, **options)
-        from maquette.executor.process import ProcessExecutor
-
-        return ProcessExecutor(fn, workers, **options)
-    except TypeError as error:
-        if "keyword argument" not in str(error):
-            raise
-        raise ExecutorError(f"executor {name!r}: unknown option: {error}") from None
-
-
-def _check(name: str, fn: object, workers: object) -> None:
-    problems = []
-    if name not in NAMES:
-        problems.append(f"unknown executor {name!r}." + nearest(str(name), NAMES))
-    if not callable(fn):
+        known = by_name(kind, workers)
+    except ExecutorError as error:
+        problems += error.problems
+        hint = error.hint
+    else:
+        hint = None
+    given: object = fn
+    if not callable(given):
         problems.append(f"the function to run is {fn!r}, which cannot be called")
     if not is_count(workers):
         problems.append(f"workers must be a positive whole number, not {workers!r}")
     if problems:
-        raise ExecutorError(problems)
+        raise ExecutorError(problems, hint=hint)
+    return known.open(fn, workers)

@@ -34,7 +34,7 @@ class InlineExecutor:
     ----------
     fn
         What a job runs.
-    post_mortem
+    debug
         Open the debugger where the function raised.
 
     Notes
@@ -43,9 +43,9 @@ class InlineExecutor:
     seen at the next report. Memory and crashes of the interpreter are shared with the caller.
     """
 
-    def __init__(self, fn: Function, *, post_mortem: bool = False) -> None:
+    def __init__(self, fn: Function, *, debug: bool = False) -> None:
         self._fn = fn
-        self._post_mortem = post_mortem
+        self._debug = debug
         self._queue: list[Task] = []
         self._current: int | None = None
         self._cancelled: set[int] = set()
@@ -109,8 +109,8 @@ class InlineExecutor:
         self._current = task.job
         try:
             with _alarm(task.timeout):
-                debug = _debug if self._post_mortem else None
-                outcome = run_job(self._fn, task, ask, on_error=debug)
+                on_error = _debug if self._debug else None
+                outcome = run_job(self._fn, task, ask, on_error=on_error)
         except _JobEnd as end:
             seconds = time.monotonic() - began
             outcome = Outcome(task.job, end.state, seconds=seconds, message=end.message)

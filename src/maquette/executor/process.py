@@ -15,6 +15,7 @@ from typing import Any, final
 from maquette.errors import ExecutorError
 from maquette.executor.exits import judge_exit
 from maquette.executor.function import describe
+from maquette.executor.kinds import Process
 from maquette.executor.link import ServerLink, kill_group
 from maquette.executor.protocol import Function, OnReport, Outcome, Task
 from maquette.executor.wire import (
@@ -67,13 +68,8 @@ class ProcessExecutor:
         cloudpickle can carry, where that is installed.
     workers
         How many jobs may run at once.
-    fresh
-        Start a new interpreter for each job instead of forking: slower, and nothing is shared.
-        Always so on macOS, and for modules that start threads or use a GPU while imported.
-    threads
-        Threads that numerical libraries may use in one job; None: leave the environment alone.
-    grace
-        Seconds between SIGTERM and SIGKILL.
+    options
+        See `Process`.
 
     Raises
     ------
@@ -82,25 +78,17 @@ class ProcessExecutor:
         be imported there.
     """
 
-    def __init__(
-        self,
-        fn: Function,
-        workers: int = 1,
-        *,
-        fresh: bool = False,
-        threads: int | None = 1,
-        grace: float = 5.0,
-    ) -> None:
+    def __init__(self, fn: Function, workers: int, options: Process) -> None:
         if sys.platform == "win32":
             raise ExecutorError(
                 "the process executor needs Linux or macOS", hint='use executor="inline"'
             )
         self._slots = workers
-        self._grace = grace
-        self._fresh = fresh or sys.platform == "darwin"
+        self._grace = options.grace
+        self._fresh = options.fresh or sys.platform == "darwin"
         self._environment = dict(os.environ)
-        if threads is not None:
-            self._environment.update(dict.fromkeys(_THREADS, str(threads)))
+        if options.threads is not None:
+            self._environment.update(dict.fromkeys(_THREADS, str(options.threads)))
         self._reference = describe(fn)
         self._path = [os.path.abspath(p or ".") for p in sys.path]
         self._jobs: dict[int, _Job] = {}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, final, overload
 
 from maquette.errors import StudyError
 from maquette.events import BudgetChanged, SpaceChanged
+from maquette.executor.kinds import Kind, by_name
 from maquette.executor.protocol import Executor, Function
 from maquette.fidelity import Duration
 from maquette.history import History, Problem, TrialRecord
@@ -262,7 +263,7 @@ class Study:
         self,
         budget: Budget | int | Mapping[str, Any],
         workers: int = 1,
-        executor: str | None = None,
+        executor: str | Kind | None = None,
         *,
         timeout: float | None = None,
         retries: int = 2,
@@ -278,7 +279,8 @@ class Study:
         workers
             Jobs that run at once.
         executor
-            ``"inline"`` (in this process) or ``"process"``; None: inline for one worker.
+            ``"inline"`` (in this process) or ``"process"``; or an object with options, such as
+            ``mq.executor.Process(fresh=True)``. None: inline for one worker.
         timeout
             Seconds of wall clock a job may take.
         retries
@@ -310,13 +312,13 @@ class Study:
         limit = Budget.parse(budget)
         if limit == Budget():
             raise StudyError("a budget is needed", hint="for example budget=50")
-        kind = executor or ("inline" if workers == 1 else "process")
+        kind = by_name(executor, workers)
         settings = Settings(
             limit, trial_folder(self, self._store.url, self.name, folder), timeout, retries, watch
         )
         # A script that is read again by the executor's server stops here, before it writes.
         executor_ = open_executor(kind, self.fn, workers)
-        self.drive(executor_, settings, new_owner(), workers, inline=kind == "inline")
+        self.drive(executor_, settings, new_owner(), workers, inline=kind.inline)
         return self.best()
 
     def drive(

@@ -1,0 +1,129 @@
+"""Kinds of executor, as users write them: frozen values that say where jobs run, and how.
+
+A further kind is a frozen dataclass with `inline` and `open`, and one row in `KINDS`. It loads
+what it needs inside `open`, so that naming it is free.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Protocol, final, runtime_checkable
+
+from maquette.errors import ExecutorError, nearest
+from maquette.executor.protocol import Executor, Function
+from maquette.number import as_number, is_count
+
+
+@runtime_checkable
+class Kind(Protocol):
+    """Where jobs run, with options: what ``study.run(executor=...)`` takes beside a name."""
+
+    @property
+    def inline(self) -> bool:
+        """Whether jobs run in the thread that drives the study, which then proposes too."""
+
+    def open(self, fn: Function, workers: int) -> Executor:
+        """Return an executor that runs `fn`, `workers` jobs at once; ExecutorError if it cannot."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Inline:
+    """Jobs run in this process, one at a time, whatever number of workers is asked for.
+
+    Parameters
+    ----------
+    debug
+        Open the debugger (pdb) in the frame that raised; the trial ends as crashed.
+    """
+
+    debug: bool = False
+
+    @property
+    def inline(self) -> bool:
+        """True."""
+        return True
+
+    def open(self, fn: Function, workers: int) -> Executor:
+        """Return an executor that runs `fn`."""
+        from maquette.executor.inline import InlineExecutor
+
+        return InlineExecutor(fn, debug=self.debug)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Process:
+    """Each job runs in a process of its own, forked from a server that has imported the function.
+
+    Parameters
+    ----------
+    fresh
+        Start a new interpreter for each job instead of forking: slower, and nothing is shared.
+        Always so on macOS, and for modules that start threads or use a GPU while imported.
+    threads
+        Threads that numerical libraries may use in one job; None: leave the environment alone.
+    grace
+        Seconds between SIGTERM and SIGKILL.
+
+    Raises
+    ------
+    ExecutorError
+        If an option is none.
+    """
+
+    fresh: bool = False
+    threads: int | None = 1
+    grace: float = 5.0
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.threads is not None and not is_count(self.threads):
+            problems.append(f"threads must be a positive whole number, not {self.threads!r}")
+        grace = as_number(self.grace)
+        if grace is None or not math.isfinite(grace) or grace < 0:
+            problems.append(f"grace must be seconds, zero or more, not {self.grace!r}")
+        if problems:
+            raise ExecutorError(problems)
+
+    @property
+    def inline(self) -> bool:
+        """False."""
+        return False
+
+    def open(self, fn: Function, workers: int) -> Executor:
+        """Return an executor that runs `fn` in up to `workers` processes at once."""
+        from maquette.executor.process import ProcessExecutor
+
+        return ProcessExecutor(fn, workers, self)
+
+
+KINDS: Mapping[str, Callable[[], Kind]] = MappingProxyType({"inline": Inline, "process": Process})
+
+
+def by_name(kind: str | Kind | None, workers: Any = 1) -> Kind:
+    """Return the kind of a name, with its default options; an object is returned as it is.
+
+    None stands for ``"inline"`` where one worker is asked for, else for ``"process"``.
+
+    Raises
+    ------
+    ExecutorError
+        If there is no such kind.
+    """
+    if kind is None:
+        kind = "inline" if workers == 1 else "process"
+    given: object = kind
+    if not isinstance(kind, str):
+        if isinstance(given, type) or not isinstance(given, Kind):
+            raise ExecutorError(
+                f"executor={given!r} is no kind of executor",
+                hint='a name such as "process", or an object: mq.executor.Process(...)',
+            )
+        return kind
+    if kind not in KINDS:
+        raise ExecutorError(f"unknown executor {kind!r}." + nearest(kind, KINDS))
+    return KINDS[kind]()
