@@ -41,12 +41,19 @@ class Proposed:
 @final
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A job was taken by `owner` under fencing token `token`."""
+    """A job was taken by `owner` under fencing token `token`.
+
+    `first_step` and `start` say from where it goes on, where that is not what was proposed: the job
+    was started before and left checkpoints, or one that was proposed is gone. `note` says why.
+    """
 
     trial: int
     job: int
     owner: str
     token: int
+    first_step: float | None = None
+    start: tuple[str, ...] | None = None
+    note: str = ""
 
 
 @final
@@ -65,7 +72,10 @@ class Reported:
 @final
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A job ended; `state` is the trial's from now on (paused: the trial will go on)."""
+    """A job ended; `state` is the trial's from now on (paused: the trial will go on).
+
+    `alive` is as in `Requeued`.
+    """
 
     trial: int
     job: int
@@ -74,16 +84,21 @@ class Ended:
     cost: float | None = None
     seconds: float = 0.0
     message: str = ""
+    alive: float | None = None
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Requeued:
-    """A job was lost or cancelled and waits to be started again."""
+    """A job was lost or cancelled and waits to be started again.
+
+    `alive` is the time of the job's last sign of life by the store's clock; None: it ran until now.
+    """
 
     trial: int
     job: int
     reason: str = ""
+    alive: float | None = None
 
 
 @final
@@ -155,7 +170,7 @@ def from_json(kind: str, data: Mapping[str, Any]) -> Body:
     if kind not in _KINDS:
         raise StoreError(f"unknown event kind {kind!r}", hint="a newer Maquette wrote this store")
     fields = dict(data)
-    if "start" in fields:
+    if fields.get("start") is not None:
         fields["start"] = tuple(fields["start"])
     if "state" in fields:
         fields["state"] = State(fields["state"])

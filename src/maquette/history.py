@@ -6,7 +6,7 @@ event, so a model fitted on the first m of them is the same whoever fits it, and
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
@@ -14,6 +14,7 @@ from typing import final
 
 import numpy as np
 
+from maquette.busy import BusyTime
 from maquette.columns import Columns, Finished
 from maquette.errors import StudyError
 from maquette.events import (
@@ -29,10 +30,13 @@ from maquette.events import (
 from maquette.fidelity import Duration, Fidelity
 from maquette.instances import Instances
 from maquette.objective import Objective
+from maquette.records import JobRecord, TrialRecord
 from maquette.rng import generator
 from maquette.scale import Scale
 from maquette.space import Space
-from maquette.trial import Config, State
+from maquette.trial import State
+
+__all__ = ["History", "JobRecord", "Problem", "TrialRecord"]
 
 
 @final
@@ -46,85 +50,6 @@ class Problem:
     scale: Scale | None = None
     instances: Instances | None = None
     seed: int = 0
-
-
-@final
-@dataclass(slots=True)
-class JobRecord:
-    """One job as folded so far; written by `History` alone.
-
-    `steps` and `losses` are the curve that this job reported, on its own instance.
-    """
-
-    number: int
-    trial: int
-    fidelity: Fidelity
-    first_step: float
-    start: tuple[str, ...]
-    final: bool
-    basis: int
-    state: State = State.QUEUED
-    owner: str = ""
-    token: int = 0
-    starts: int = 0
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    steps: list[float] = field(default_factory=list)
-    losses: list[float] = field(default_factory=list)
-    cost: float = 0.0
-    seconds: float = 0.0
-
-
-@final
-@dataclass(slots=True)
-class TrialRecord:
-    """One trial as folded so far; written by `History` alone.
-
-    Attributes
-    ----------
-    row, active
-        The encoded config and its activity mask, each of shape (dimensions,).
-    steps, losses
-        The reported curve of the primary metric, as losses; a retried stretch replaces itself.
-    loss
-        The primary loss at full fidelity, averaged over instances; NaN unless the state is done.
-    ended
-        Number of the event that ended it; None while it is pending.
-    """
-
-    number: int
-    config: Config
-    row: np.ndarray
-    active: np.ndarray
-    origin: str
-    why: Mapping[str, float]
-    scale: Mapping[str, float]
-    state: State = State.QUEUED
-    jobs: list[JobRecord] = field(default_factory=list)
-    steps: list[float] = field(default_factory=list)
-    losses: list[float] = field(default_factory=list)
-    metrics: dict[str, float] = field(default_factory=dict)
-    loss: float = float("nan")
-    cost: float = 0.0
-    seconds: float = 0.0
-    message: str = ""
-    began: float | None = None
-    finished: float | None = None
-    ended: int | None = None
-
-    @property
-    def job(self) -> JobRecord:
-        """The trial's latest job."""
-        return self.jobs[-1]
-
-    @property
-    def reached(self) -> float:
-        """The last step reported; 0 before the first report."""
-        return self.steps[-1] if self.steps else 0.0
-
-    def loss_at(self, step: float) -> float:
-        """Return the loss at the first report at or past `step`; NaN if it was not reached."""
-        i = bisect_left(self.steps, step - 1e-9)
-        return self.losses[i] if i < len(self.losses) else float("nan")
 
 
 @final
@@ -159,7 +84,7 @@ class History:
         self._columns = Columns(problem.space.dimensions, axes=axes, metrics=metrics)
         self._cost = 0.0
         self._seconds = 0.0
-        self._elapsed = 0.0
+        self._busy = BusyTime()
         self._running: set[int] = set()
         self._latest = 0.0
         self.extend(events)
@@ -192,11 +117,11 @@ class History:
     def elapsed(self, now: float | None = None) -> float:
         """Return the seconds of wall clock during which at least one job was running.
 
-        Unlike `seconds` it counts parallel jobs once, and pauses between runs not at all.
-        With `now`, the time since the last event counts too if a job is running.
+        Unlike `seconds` it counts parallel jobs once, and pauses between runs not at all; a job
+        that was lost counts up to its last sign of life. With `now`, by the store's clock, the
+        time since the last event counts too if a job is running.
         """
-        more = now - self._latest if now is not None and self._running else 0.0
-        return self._elapsed + max(0.0, more)
+        return self._busy.total(self._latest if now is None else max(now, self._latest))
 
     @property
     def running(self) -> list[JobRecord]:
@@ -270,21 +195,20 @@ class History:
         return zip(*self.space.encode_many(configs), strict=True) if configs else iter(())
 
     def _fold(self, event: Event, coded: Iterator[tuple[np.ndarray, np.ndarray]]) -> None:
-        if self._running:
-            self._elapsed += max(0.0, event.time - self._latest)
-        self._latest = event.time
+        self._latest = max(self._latest, event.time)
         match event.body:
             case Proposed() as body:
                 self._propose(body, coded)
             case Started() as body:
                 self._start(body, event.time)
             case Reported() as body:
+                self._busy.alive(body.job, event.time)
                 self._report(body)
             case Ended() as body:
                 self._end(body, event)
             case Requeued() as body:
                 self._set(self.jobs[body.job], State.QUEUED)
-                self._running.discard(body.job)
+                self._run_over(body, event.time)
                 self._queued[body.job] = None
             case BudgetChanged() as body:
                 self.budget = body
@@ -316,16 +240,20 @@ class History:
         job, trial = self.jobs[body.job], self.trials[body.trial]
         self._queued.pop(body.job, None)
         self._running.add(body.job)
+        self._busy.start(body.job, time)
         self._set(job, State.RUNNING)
-        job.owner, job.token = body.owner, body.token
+        job.owner, job.token, job.note = body.owner, body.token, body.note
+        job.past_cost, job.past_seconds = job.cost, job.seconds
         job.starts += 1
+        if body.first_step is not None:
+            job.first_step = body.first_step
+        if body.start is not None:
+            job.start = body.start
         if trial.began is None:
             trial.began = time
-        keep = bisect_right(trial.steps, job.first_step)
-        if job.starts > 1 or keep < len(trial.steps):
-            del trial.steps[keep:], trial.losses[keep:]
-            job.steps.clear()
-            job.losses.clear()
+        for curve in (trial, job):
+            keep = bisect_right(curve.steps, job.first_step) if job.first_step else 0
+            del curve.steps[keep:], curve.losses[keep:]
 
     def _report(self, body: Reported) -> None:
         trial, job = self.trials[body.trial], self.jobs[body.job]
@@ -342,10 +270,13 @@ class History:
     def _charge(
         self, trial: TrialRecord, job: JobRecord, cost: float | None, seconds: float
     ) -> None:
-        """Raise the job's cost and seconds to the latest totals; a job never gets cheaper."""
-        more = max(0.0, seconds - job.seconds)
+        """Raise the job's cost and seconds to those of this run, on top of its earlier runs.
+
+        A run never gets cheaper, and what a run has cost that was lost is spent all the same.
+        """
+        more = max(0.0, job.past_seconds + seconds - job.seconds)
         spent = seconds if cost is None and self.objective.cost is None else (cost or 0.0)
-        dearer = max(0.0, spent - job.cost)
+        dearer = max(0.0, job.past_cost + spent - job.cost)
         job.seconds += more
         trial.seconds += more
         self._seconds += more
@@ -356,7 +287,7 @@ class History:
     def _end(self, body: Ended, event: Event) -> None:
         trial, job = self.trials[body.trial], self.jobs[body.job]
         self._queued.pop(body.job, None)
-        self._running.discard(body.job)
+        self._run_over(body, event.time)
         if trial.ended is not None:
             return
         cost = body.cost
@@ -378,6 +309,18 @@ class History:
             losses = np.full(len(self.objective.metrics), np.nan)
         cell = [float(trial.scale.get(name, np.nan)) for name in self.axes]
         self._columns.append(trial, losses, cell, self.objective.violation(trial.metrics))
+
+    def _run_over(self, body: Ended | Requeued, time: float) -> None:
+        """A job runs no more; one that was lost has taken the seconds up to its last sign of life.
+
+        A job that ends well says itself how long it took.
+        """
+        lost = isinstance(body, Requeued) or body.alive is not None
+        alive = time if body.alive is None else min(time, body.alive)
+        seconds = self._busy.end(body.job, alive)
+        if lost and body.job in self._running:
+            self._charge(self.trials[body.trial], self.jobs[body.job], None, seconds)
+        self._running.discard(body.job)
 
     def _final_losses(self, trial: TrialRecord) -> np.ndarray:
         """Average the losses over the instances measured at full fidelity; the last one counts."""

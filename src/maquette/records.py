@@ -1,0 +1,98 @@
+"""Records of trials and jobs, as a history folds them from events."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import final
+
+import numpy as np
+
+from maquette.fidelity import Fidelity
+from maquette.trial import Config, State
+
+
+@final
+@dataclass(slots=True)
+class JobRecord:
+    """One job as folded so far; written by `History` alone.
+
+    `first_step` and `start` are those of its latest run. `steps` and `losses` are the curve that
+    this job reported, on its own instance. `cost` and `seconds` are totals over all its runs;
+    those before the latest one came to `past_cost` and `past_seconds`. `note` says what was
+    otherwise than proposed when it was last started.
+    """
+
+    number: int
+    trial: int
+    fidelity: Fidelity
+    first_step: float
+    start: tuple[str, ...]
+    final: bool
+    basis: int
+    state: State = State.QUEUED
+    owner: str = ""
+    token: int = 0
+    starts: int = 0
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    steps: list[float] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    cost: float = 0.0
+    seconds: float = 0.0
+    past_cost: float = 0.0
+    past_seconds: float = 0.0
+    note: str = ""
+
+
+@final
+@dataclass(slots=True)
+class TrialRecord:
+    """One trial as folded so far; written by `History` alone.
+
+    Attributes
+    ----------
+    row, active
+        The encoded config and its activity mask, each of shape (dimensions,).
+    steps, losses
+        The reported curve of the primary metric, as losses; a retried stretch replaces itself.
+    loss
+        The primary loss at full fidelity, averaged over instances; NaN unless the state is done.
+    ended
+        Number of the event that ended it; None while it is pending.
+    """
+
+    number: int
+    config: Config
+    row: np.ndarray
+    active: np.ndarray
+    origin: str
+    why: Mapping[str, float]
+    scale: Mapping[str, float]
+    state: State = State.QUEUED
+    jobs: list[JobRecord] = field(default_factory=list)
+    steps: list[float] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    metrics: dict[str, float] = field(default_factory=dict)
+    loss: float = float("nan")
+    cost: float = 0.0
+    seconds: float = 0.0
+    message: str = ""
+    began: float | None = None
+    finished: float | None = None
+    ended: int | None = None
+
+    @property
+    def job(self) -> JobRecord:
+        """The trial's latest job."""
+        return self.jobs[-1]
+
+    @property
+    def reached(self) -> float:
+        """The last step reported; 0 before the first report."""
+        return self.steps[-1] if self.steps else 0.0
+
+    def loss_at(self, step: float) -> float:
+        """Return the loss at the first report at or past `step`; NaN if it was not reached."""
+        i = bisect_left(self.steps, step - 1e-9)
+        return self.losses[i] if i < len(self.losses) else float("nan")
