@@ -45,6 +45,7 @@ class Started:
 
     `first_step` and `start` say from where it goes on, where that is not what was proposed: the job
     was started before and left checkpoints, or one that was proposed is gone. `note` says why.
+    `adopted`: from an owner whose lease was lost, while the job itself went on.
     """
 
     trial: int
@@ -54,6 +55,7 @@ class Started:
     first_step: float | None = None
     start: tuple[str, ...] | None = None
     note: str = ""
+    adopted: bool = False
 
 
 @final

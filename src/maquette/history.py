@@ -240,8 +240,12 @@ class History:
         job, trial = self.jobs[body.job], self.trials[body.trial]
         self._queued.pop(body.job, None)
         self._running.add(body.job)
-        self._busy.start(body.job, time)
         self._set(job, State.RUNNING)
+        if body.adopted:  # it ran all the while
+            job.owner, job.token = body.owner, body.token
+            self._busy.alive(body.job, time)
+            return
+        self._busy.start(body.job, time)
         job.owner, job.token, job.note = body.owner, body.token, body.note
         job.past_cost, job.past_seconds = job.cost, job.seconds
         job.starts += 1

@@ -115,6 +115,24 @@ def test_a_retried_stretch_replaces_itself():
     assert history.queued == []
 
 
+def test_an_adopted_job_goes_on_with_its_curve_and_its_clock():
+    history = History(problem())
+    history.extend(
+        numbered(
+            Proposed(0, 0, CONFIG),
+            Started(0, 0, "a", 1),
+            Reported(0, 0, 1, {"loss": 3.0}, seconds=1.0),
+            Started(0, 0, "b", 2, adopted=True),
+            Reported(0, 0, 2, {"loss": 2.5}, seconds=3.0),
+            Ended(0, 0, State.DONE, {"loss": 2.0}, seconds=4.0),
+        )
+    )
+    job, trial = history.jobs[0], history.trials[0]
+    assert (job.owner, job.token, job.starts) == ("b", 2, 1)
+    assert trial.losses == [3.0, 2.5]
+    assert history.elapsed() == trial.seconds == 4.0
+
+
 def test_a_second_end_changes_nothing():
     events = one_trial(0, 1.0, first=1)
     history = History(problem(), events)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from maquette.errors import ExecutorError
 from maquette.executor.kinds import KINDS, Inline, Kind, Process, by_name
-from maquette.executor.protocol import Executor, Function, OnReport, Outcome, Task
+from maquette.executor.protocol import Adopting, Executor, Function, OnReport, Outcome, Task
 from maquette.number import is_count
 
 __all__ = [
     "KINDS",
+    "Adopting",
     "Executor",
     "Function",
     "Inline",

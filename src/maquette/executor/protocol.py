@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, final, runtime_checkable
@@ -26,6 +26,12 @@ class Task:
         (inline only).
     timeout
         Seconds of wall clock after which the job is ended as `timeout`; None: no limit.
+    study
+        What all drivers of one study call it, and no driver of another study.
+    attempt
+        How often the job has been started, this time included.
+    token
+        The fencing token of the job's lease: it grows with every start and every adoption.
     """
 
     trial: int
@@ -38,6 +44,9 @@ class Task:
     start: tuple[str, ...] = ()
     folder: Path | None = None
     timeout: float | None = None
+    study: str = ""
+    attempt: int = 1
+    token: int = 0
 
 
 @final
@@ -47,7 +56,8 @@ class Outcome:
 
     `state` is done, stopped or paused (it followed a decision), diverged (the primary metric is
     NaN or infinite), oom, timeout, crashed, or interrupted (it was cancelled).
-    `message` says why, with the tail of the log where the job failed.
+    `message` says why, with the tail of the log where the job failed. `lost`: the machine that it
+    ran on went away, through no fault of its own; it is to be started again.
     """
 
     job: int
@@ -56,6 +66,7 @@ class Outcome:
     cost: float | None = None
     seconds: float = 0.0
     message: str = ""
+    lost: bool = False
 
 
 OnReport = Callable[[int, Report], Decision]
@@ -84,3 +95,22 @@ class Executor(Protocol):
 
     def close(self) -> None:
         """Cancel what runs and let go of everything; idempotent."""
+
+
+@runtime_checkable
+class Adopting(Executor, Protocol):
+    """An executor whose jobs live on without their driver, and find another one."""
+
+    def survivors(self, tasks: Sequence[Task]) -> Collection[int]:
+        """Return which of these jobs still run, or have ended and were not yet asked how.
+
+        `tasks` are as the drivers before gave them to `start`; nothing is changed here.
+        """
+
+    def adopt(self, task: Task, reports: int) -> None:
+        """Take over a job that `survivors` named, as if it had been started here.
+
+        Its first `reports` reports are known already: `poll` hands over those that follow, and
+        then its outcome; one that vanished meanwhile is lost. Adopted jobs may be more than there
+        are slots.
+        """

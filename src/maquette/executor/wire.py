@@ -111,6 +111,9 @@ def task_to_json(task: Task) -> Message:
         "start": list(task.start),
         "folder": None if task.folder is None else str(task.folder),
         "timeout": task.timeout,
+        "study": task.study,
+        "attempt": task.attempt,
+        "token": task.token,
     }
 
 
@@ -127,6 +130,9 @@ def task_from_json(data: Message) -> Task:
         start=tuple(data["start"]),
         folder=None if data["folder"] is None else Path(data["folder"]),
         timeout=data["timeout"],
+        study=data["study"],
+        attempt=data["attempt"],
+        token=data["token"],
     )
 
 

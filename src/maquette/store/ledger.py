@@ -164,10 +164,22 @@ class Ledger:
         held = self._lease(job)
         if held is None or held.owner is not None:
             return
+        self._give(job, held, owner, ttl)
+
+    def adopt(self, lost: LostJob, owner: str, ttl: float | None) -> None:
+        """Give a lost job to `owner`; does nothing if it is lost no more."""
+        held = self._lease(lost.job)
+        if held is None or not self._holds(lost.job, lost.token) or not self._lapsed(held):
+            return
+        self._give(lost.job, held, owner, ttl, adopted=True)
+
+    def _give(
+        self, job: int, held: Lease, owner: str, ttl: float | None, *, adopted: bool = False
+    ) -> None:
         expires = None if ttl is None else self.head.now + ttl
         lease = Lease(held.trial, owner, held.token + 1, expires)
         self.changes[job] = lease
-        self.bodies.append(Started(held.trial, job, owner, lease.token))
+        self.bodies.append(Started(held.trial, job, owner, lease.token, adopted=adopted))
 
     def record(
         self, tokens: Mapping[int, int], bodies: Sequence[Reported | Ended | Requeued]

@@ -123,6 +123,11 @@ class MemoryStore:
         events = self._turn(study, lambda ledger: ledger.start(job, owner, ttl))[1]
         return events[0] if events else None
 
+    def adopt(self, study: int, lost: LostJob, owner: str, ttl: float | None) -> Event | None:
+        """Take over a lost job that goes on by itself and write `Started`."""
+        events = self._turn(study, lambda ledger: ledger.adopt(lost, owner, ttl))[1]
+        return events[0] if events else None
+
     def record(
         self, study: int, tokens: Mapping[int, int], bodies: Sequence[Reported | Ended | Requeued]
     ) -> list[Event]:

@@ -102,6 +102,14 @@ class Store(Protocol):
         Returns None if another owner has taken it, or it is not queued any more.
         """
 
+    def adopt(self, study: int, lost: LostJob, owner: str, ttl: float | None) -> Event | None:
+        """Take over a lost job that goes on by itself, for `ttl` seconds, and write `Started`.
+
+        The job gets a new token, and its former owner's is refused from then on. Returns None,
+        and nothing is written, if it is not lost any more: another owner was quicker, or the
+        former one renewed its lease.
+        """
+
     def record(
         self, study: int, tokens: Mapping[int, int], bodies: Sequence[Reported | Ended | Requeued]
     ) -> list[Event]:

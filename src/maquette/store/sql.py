@@ -204,6 +204,11 @@ class SQLStore:
         written = self._turn(study, [job], lambda ledger: ledger.start(job, owner, ttl))[1]
         return written[0] if written else None
 
+    def adopt(self, study: int, lost: LostJob, owner: str, ttl: float | None) -> Event | None:
+        """Take over a lost job that goes on by itself and write `Started`."""
+        written = self._turn(study, [lost.job], lambda ledger: ledger.adopt(lost, owner, ttl))[1]
+        return written[0] if written else None
+
     def record(
         self, study: int, tokens: Mapping[int, int], bodies: Sequence[Reported | Ended | Requeued]
     ) -> list[Event]:

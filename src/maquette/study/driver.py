@@ -16,14 +16,15 @@ from typing import final
 
 from maquette.errors import StoreError, StudyError
 from maquette.events import Ended, Event, Reported, Requeued
-from maquette.executor.protocol import Executor, Outcome, Task
+from maquette.executor.protocol import Adopting, Executor, Outcome, Task
 from maquette.history import History, JobRecord
 from maquette.number import is_positive
 from maquette.rng import derived_seed
 from maquette.schedule.protocol import Done, Scheduler, Wait
-from maquette.store.protocol import LeaseLostError, Store
+from maquette.store.protocol import LeaseLostError, LostJob, Store
 from maquette.study.budget import Budget
 from maquette.study.interrupt import Interrupted, Interrupts
+from maquette.study.lost import again, report_counts, survivors
 from maquette.study.persist import patiently, save_outcome, saved_outcome
 from maquette.study.proposer import Proposal, Proposer
 from maquette.trial import Decision, Report, State
@@ -52,11 +53,13 @@ class Settings:
     timeout
         Seconds of wall clock a job may take; None: no limit.
     retries
-        How often a job that was lost with its driver is started again.
+        How often a job that was lost with its driver or machine is started again.
     watch
         Called with the history and the running jobs after new events, at most ten times a second.
     clock
         The store's time, by which the budget of seconds is counted.
+    study
+        What executors call the study, the same for every driver of it.
 
     Raises
     ------
@@ -70,6 +73,7 @@ class Settings:
     retries: int = 2
     watch: Watch | None = None
     clock: Callable[[], float] = time.time
+    study: str = ""
 
     def __post_init__(self) -> None:
         problems = []
@@ -213,20 +217,24 @@ class Driver:
 
     def _launch(self, job: JobRecord) -> None:
         self._tokens[job.number] = job.token
+        self._executor.start(self._task(job))
+
+    def _task(self, job: JobRecord) -> Task:
         problem, trial = self._history.problem, self._history.trials[job.trial]
-        self._executor.start(
-            Task(
-                trial=job.trial,
-                job=job.number,
-                config=trial.config,
-                fidelity=job.fidelity,
-                objective=problem.objective,
-                seed=derived_seed(problem.seed, job.trial),
-                first_step=job.first_step,
-                start=self._places(job.start),
-                folder=self._folder(job.trial),
-                timeout=self._settings.timeout,
-            )
+        return Task(
+            trial=job.trial,
+            job=job.number,
+            config=trial.config,
+            fidelity=job.fidelity,
+            objective=problem.objective,
+            seed=derived_seed(problem.seed, job.trial),
+            first_step=job.first_step,
+            start=self._places(job.start),
+            folder=self._folder(job.trial),
+            timeout=self._settings.timeout,
+            study=self._settings.study,
+            attempt=job.starts,
+            token=job.token,
         )
 
     def _folder(self, trial: int) -> Path | None:
@@ -257,7 +265,7 @@ class Driver:
         state = outcome.state
         if state is State.DONE and not job.final:
             state = State.PAUSED
-        body = Ended(
+        body: Ended | Requeued = Ended(
             job.trial,
             outcome.job,
             state,
@@ -266,11 +274,13 @@ class Driver:
             outcome.seconds,
             outcome.message,
         )
+        if outcome.lost:
+            body = again(job, outcome.message, self._settings.retries)
         self._orders.pop(job.trial, None)
         self._record(outcome.job, body)
         self._tokens.pop(outcome.job, None)
 
-    def _record(self, job: int, body: Reported | Ended) -> bool:
+    def _record(self, job: int, body: Reported | Ended | Requeued) -> bool:
         """Write what a job did; a job whose lease is lost is ended and forgotten."""
         folder = self._folder(body.trial)
         try:
@@ -314,20 +324,42 @@ class Driver:
             self._recover_lost()
 
     def _recover_lost(self) -> None:
-        """Take results that a dead driver left in a folder; requeue what it left unfinished."""
-        for lost in self._store.lost(self._study):
-            if lost.job in self._tokens or lost.job >= len(self._history.jobs):
+        """Adopt what dead drivers left running; take results they left; requeue the rest."""
+        jobs = self._history.jobs
+        rows = [
+            row
+            for row in self._store.lost(self._study)
+            if row.job not in self._tokens and row.job < len(jobs)
+        ]
+        if not rows:
+            return
+        alive = survivors(self._executor, [self._task(jobs[row.job]) for row in rows])
+        self._adopt([row for row in rows if row.job in alive])
+        for lost in rows:
+            if lost.job in alive:
                 continue
-            job, folder = self._history.jobs[lost.job], self._folder(lost.trial)
+            folder = self._folder(lost.trial)
             body: Ended | Requeued | None = saved_outcome(folder, lost.job) if folder else None
-            if body is None and job.starts > self._settings.retries:
-                why = f"lost {job.starts} times: {lost.reason}"
-                body = Ended(lost.trial, lost.job, State.CRASHED, message=why)
-            body = body or Requeued(lost.trial, lost.job, lost.reason)
+            body = body or again(jobs[lost.job], lost.reason, self._settings.retries)
             try:
                 self._fold(self._store.record(self._study, {lost.job: lost.token}, [body]))
             except LeaseLostError:
                 continue  # another driver was quicker
+
+    def _adopt(self, rows: Sequence[LostJob]) -> None:
+        """Take over jobs that go on without their driver; another driver may be quicker."""
+        taken = []
+        for lost in rows:
+            event = self._store.adopt(self._study, lost, self._owner, LEASE_SECONDS)
+            if event is not None:
+                self._fold([event])
+                self._tokens[lost.job] = self._history.jobs[lost.job].token
+                taken.append(lost.job)
+        if not taken or not isinstance(self._executor, Adopting):
+            return
+        known = report_counts(self._store.read(self._study), taken)
+        for number in taken:
+            self._executor.adopt(self._task(self._history.jobs[number]), known[number])
 
     def _give_back(self, reason: str) -> None:
         """Cancel what runs here and put it back in the queue."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from hashlib import sha256
 
 from maquette.errors import StoreError, StudyError
 from maquette.schedule.protocol import Scheduler
 from maquette.search.protocol import Searcher
-from maquette.store.protocol import Store
+from maquette.store.protocol import Store, StudyRow
 
 
 def check_store(store: object) -> None:
@@ -23,6 +24,12 @@ def opened(store: str | os.PathLike[str] | Store | None, *, read_only: bool = Fa
     if store is None or isinstance(store, str | os.PathLike):
         return open_store(store, read_only=read_only)
     return store
+
+
+def identity(row: StudyRow) -> str:
+    """Return what tells a study from all others, also from one of its name that was deleted."""
+    words = f"{row.id} {row.created!r} {row.name}"
+    return sha256(words.encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def methods(searcher: str | Searcher, scheduler: str | Scheduler) -> tuple[Searcher, Scheduler]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, final, overload
 
 from maquette.errors import StudyError
@@ -24,7 +25,7 @@ from maquette.study.asktell import AskTell
 from maquette.study.best import Best, find_best
 from maquette.study.budget import Budget
 from maquette.study.driver import Driver, Settings, Watch
-from maquette.study.parts import check_store, checked_seed, described, methods, opened
+from maquette.study.parts import check_store, checked_seed, described, identity, methods, opened
 from maquette.study.placement import place
 from maquette.study.proposer import Proposer
 from maquette.study.spec import from_spec, refuse_changes, to_spec
@@ -330,6 +331,7 @@ class Study:
         proposals are made in this thread.
         """
         self._record_budget(settings.budget, workers)
+        settings = replace(settings, study=identity(self._store.find(self.name)))
         driver = Driver(
             self._store, self._id, self._history, self._methods[1], executor, settings, owner
         )

@@ -10,7 +10,7 @@ from typing import Any
 
 from maquette.errors import StoreError
 from maquette.events import Ended, Event, Proposed, Reported, Requeued
-from maquette.store import LeaseLostError, Store, new_owner
+from maquette.store import LeaseLostError, LostJob, Store, new_owner
 from maquette.testing.expect import expect, refused
 from maquette.testing.store_steps import job_of, propose, running, told
 from maquette.trial import State
@@ -154,6 +154,30 @@ def check_lost(store: Store) -> None:
     held = store.acquire_proposer(study, dead, 60.0)
     other = store.acquire_proposer(study, new_owner(), 60.0)
     expect(held is not None and other is not None, "a dead proposer keeps its lease")
+
+
+def check_adopt(store: Store) -> None:
+    """A lost job that goes on is taken over once, with its reports; its old owner is out."""
+    study = store.create("a", {}).id
+    trial, job, token = running(store, study, "first", 0.02)
+    held = running(store, study, "elsewhere", 60.0)
+    store.record(study, {job: token}, [Reported(trial, job, 1.0, {"loss": 1.0})])
+    time.sleep(0.05)
+    (lost,) = store.lost(study)
+    event: Any = store.adopt(study, lost, "second", 60.0)
+    expect(event is not None and event.body.adopted, "a lost job was not given")
+    expect(event.body.owner == "second" and event.body.token > token, "tokens do not grow")
+    expect(event == store.read(study)[-1], "the event was not written")
+    expect(store.lost(study) == [], "an adopted job is still lost")
+    with refused(LeaseLostError, "the former owner's report"):
+        store.record(study, {job: token}, [Reported(trial, job, 2.0, {"loss": 0.0})])
+    before = store.read(study)
+    expect(store.adopt(study, lost, "third", 60.0) is None, "a job was adopted twice")
+    alive = LostJob(held[0], held[1], held[2], "a rumour")
+    expect(store.adopt(study, alive, "third", 60.0) is None, "a job was taken from its owner")
+    expect(store.read(study) == before, "an event was written for a job not given")
+    store.record(study, {job: event.body.token}, [Ended(trial, job, State.DONE, {"loss": 0.5})])
+    expect(store.adopt(study, lost, "third", 60.0) is None, "an ended job was adopted")
 
 
 def check_renew(store: Store) -> None:

@@ -31,6 +31,7 @@ from maquette.events import (
 from maquette.store import Store
 from maquette.testing.expect import expect, refused
 from maquette.testing.leases import (
+    check_adopt,
     check_fencing,
     check_lost,
     check_proposer,
@@ -271,6 +272,7 @@ STORE_CHECKS: tuple[Callable[[Store], None], ...] = (
     check_fencing,
     check_record,
     check_lost,
+    check_adopt,
     check_renew,
     check_threads,
     check_close,
