@@ -9,6 +9,8 @@ from sqlalchemy.exc import ArgumentError
 from maquette.errors import StoreError
 from maquette.store.url import read_timeout
 
+IDLE_SECONDS = 10.0
+
 
 def masked(url: str) -> str:
     """Return the URL without its password."""
@@ -38,7 +40,12 @@ def postgres_engine(url: str, *, read_only: bool = False) -> Engine:
         ) from None
     wait = read_timeout(place.query.get("timeout"), masked(url))
     place = place.difference_update_query(["timeout"])
-    settings = f"-c lock_timeout={wait * 1000:.0f} -c idle_in_transaction_session_timeout=60000"
+    # A driver that stops dead within a transaction, or whose connection is cut, holds up all others
+    # for so long; what one does within a transaction takes milliseconds.
+    settings = (
+        f"-c lock_timeout={wait * 1000:.0f} "
+        f"-c idle_in_transaction_session_timeout={IDLE_SECONDS * 1000:.0f}"
+    )
     if read_only:
         settings += " -c default_transaction_read_only=on"
     given = place.query.get("options", "")

@@ -10,13 +10,15 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, final
 
 from sqlalchemy import Connection, Engine, Pool, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
 
-from maquette.errors import StoreError
+from maquette.errors import StoreError, StoreUnavailableError
 from maquette.events import Body, Ended, Event, Proposed, Reported, Requeued, kind_of
 from maquette.store import codec, migrations
 from maquette.store.failures import translated
@@ -27,6 +29,10 @@ from maquette.store.protocol import LostJob, ProposerLease, StudyRow
 from maquette.store.schema import Clock, events, leases, studies
 
 T = TypeVar("T")
+
+# How long to find out whether a transaction is in whose COMMIT was not answered. The server ends a
+# transaction that was cut off within seconds, see `postgres`.
+DOUBT_SECONDS = 90.0
 
 # Connections that a forked child got from its parent: closing them there would disturb the parent.
 _INHERITED: list[Pool] = []
@@ -48,6 +54,11 @@ _READ = (
     )
     .where(events.c.study == bindparam("study"), events.c.number > bindparam("after"))
     .order_by(events.c.number)
+)
+_WRITTEN = select(events.c.number).where(
+    events.c.study == bindparam("study"),
+    events.c.number == bindparam("number"),
+    events.c.time == bindparam("time"),
 )
 _LEASES = select(
     leases.c.job, leases.c.trial, leases.c.owner, leases.c.token, leases.c.expires
@@ -171,16 +182,45 @@ class SQLStore:
         self, study: int, jobs: Iterable[int], act: Callable[[Ledger], T]
     ) -> tuple[T, list[Event]]:
         """Run one transaction: all that the ledger holds is written, or nothing."""
-        with self._writing() as connection:
-            found = connection.execute(_HEAD, {"study": study}).first()
-            if found is None:
-                raise StoreError(f"there is no study with id {study} in {self._url}")
-            head = Head(*found)
-            held = _read_leases(connection, study, [job for job in jobs if job >= PROPOSER])
-            ledger = Ledger(head, held, provably_dead)
-            result = act(ledger)
-            _write_leases(connection, study, held, ledger.changes)
-            return result, _write_events(connection, study, ledger)
+        committing, written = False, list[Event]()
+        try:
+            with self._writing() as connection:
+                found = connection.execute(_HEAD, {"study": study}).first()
+                if found is None:
+                    raise StoreError(f"there is no study with id {study} in {self._url}")
+                head = Head(*found)
+                held = _read_leases(connection, study, [job for job in jobs if job >= PROPOSER])
+                ledger = Ledger(head, held, provably_dead)
+                result = act(ledger)
+                _write_leases(connection, study, held, ledger.changes)
+                written = _write_events(connection, study, ledger)
+                committing = True
+        except StoreUnavailableError as error:
+            cut = isinstance(error.__cause__, DBAPIError) and error.__cause__.connection_invalidated
+            if not (committing and cut and written and self._arrived(study, written[0])):
+                raise
+        return result, written
+
+    def _arrived(self, study: int, event: Event) -> bool:
+        """Whether a transaction whose COMMIT was not answered is in; `event` is its first.
+
+        The study's row is locked first, so whatever the old connection may still do is over. No
+        other transaction can have written the same number at the same time by the store's clock.
+        """
+        deadline = time.monotonic() + DOUBT_SECONDS
+        while True:
+            try:
+                with self._writing() as connection:
+                    connection.execute(_HEAD, {"study": study}).one()
+                    sought = {"study": study, "number": event.number, "time": event.time}
+                    return connection.execute(_WRITTEN, sought).first() is not None
+            except StoreUnavailableError as error:
+                if time.monotonic() > deadline:
+                    raise StoreError(
+                        [f"event {event.number} may or may not have been written", *error.problems],
+                        hint="once the store answers, look whether it is there before you repeat",
+                    ) from error
+            time.sleep(0.2)
 
     def append(self, study: int, bodies: Sequence[Body]) -> list[Event]:
         """Write events that need no lease in one transaction."""

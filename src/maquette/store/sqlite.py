@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import random
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import cast
 from urllib.parse import quote
 
 from sqlalchemy import Engine, QueuePool, create_engine, event
@@ -19,6 +21,11 @@ from maquette.store.url import TIMEOUT, read_timeout
 
 _SYNCHRONOUS = ("NORMAL", "FULL", "EXTRA")
 _OPTIONS = ("synchronous", "timeout")
+# SQLite's own waiting backs off: whoever has waited long asks seldom, and a busy writer starves it.
+# Here one asks the oftener the longer one has waited, so that nobody is overtaken for long.
+FIRST_PAUSE = 1e-3
+LAST_PAUSE = 1e-4
+EAGER_AFTER = 0.02
 
 
 def sqlite_engine(
@@ -73,7 +80,13 @@ def sqlite_engine(
     except sqlite3.Error as error:
         raise explain(url, error) from error
     engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, max_overflow=-1)
-    event.listen(engine, "begin", _begin)
+
+    def begin(connection: Connection) -> None:
+        if not connection.get_execution_options().get("maquette_read"):
+            raw = connection.connection.driver_connection
+            _begin(cast("sqlite3.Connection", raw), url, timeout)
+
+    event.listen(engine, "begin", begin)
     return engine
 
 
@@ -83,10 +96,30 @@ def _open(address: str, timeout: float) -> sqlite3.Connection:
     )
 
 
-def _begin(connection: Connection) -> None:
-    # A transaction that reads first and writes later can fail halfway; this one waits at its start.
-    if not connection.get_execution_options().get("maquette_read"):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _begin(connection: sqlite3.Connection, url: str, timeout: float) -> None:
+    """Take the file's write lock; StoreLockedError if it is not free within `timeout` seconds.
+
+    A transaction that reads first and writes later can fail halfway; this one waits at its start.
+    """
+    began = time.monotonic()
+    connection.execute("PRAGMA busy_timeout=0")
+    try:
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                waited = time.monotonic() - began
+                if not _is_busy(error) or waited > timeout:
+                    raise explain(url, error) from error
+            pause = max(LAST_PAUSE, FIRST_PAUSE * (1 - waited / EAGER_AFTER))
+            time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311
+    finally:
+        connection.execute(f"PRAGMA busy_timeout={timeout * 1000:.0f}")
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    return str(getattr(error, "sqlite_errorname", "")).startswith("SQLITE_BUSY")
 
 
 def _prepare(connection: sqlite3.Connection, timeout: float, read_only: bool) -> None:
@@ -100,8 +133,7 @@ def _prepare(connection: sqlite3.Connection, timeout: float, read_only: bool) ->
                     connection.execute("PRAGMA journal_mode=WAL")
                 return
             except sqlite3.OperationalError as error:
-                busy = str(getattr(error, "sqlite_errorname", "")).startswith("SQLITE_BUSY")
-                if not busy or time.monotonic() > deadline:
+                if not _is_busy(error) or time.monotonic() > deadline:
                     raise
                 time.sleep(0.01)
     finally:

@@ -1,0 +1,79 @@
+"""A TCP proxy before PostgreSQL that cuts the connection around a COMMIT."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Literal
+from urllib.parse import urlsplit, urlunsplit
+
+# What the server gets to see of the COMMIT: nothing, all of it, or all of it a while after the
+# client was cut off.
+Cut = Literal["before", "after", "late"]
+
+
+class Proxy:
+    """Passes bytes on; once `cut` is set, the next COMMIT costs its client the connection."""
+
+    def __init__(self, url: str) -> None:
+        self._split = urlsplit(url)
+        self._there = (self._split.hostname or "127.0.0.1", self._split.port or 5432)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.cut: Cut | None = None
+        self.cuts = 0
+
+    @property
+    def url(self) -> str:
+        port = self._listener.getsockname()[1]
+        user = self._split.netloc.rpartition("@")[0]
+        return urlunsplit(self._split._replace(netloc=f"{user}@127.0.0.1:{port}"))
+
+    def serve(self) -> None:
+        """Take connections until the listener is closed."""
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(self._there)
+            for run in (self._requests, self._answers):
+                threading.Thread(target=run, args=(client, server), daemon=True).start()
+
+    def _requests(self, client: socket.socket, server: socket.socket) -> None:
+        with contextlib.suppress(OSError), server:
+            while data := client.recv(1 << 16):
+                if self.cut is not None and b"COMMIT\x00" in data:
+                    how, self.cut = self.cut, None
+                    self.cuts += 1
+                    client.shutdown(socket.SHUT_RDWR)
+                    time.sleep(0.5 if how == "late" else 0.0)
+                    if how != "before":
+                        server.sendall(data)
+                        time.sleep(0.2)
+                    return
+                server.sendall(data)
+
+    def _answers(self, client: socket.socket, server: socket.socket) -> None:
+        with contextlib.suppress(OSError), client:
+            while data := server.recv(1 << 16):
+                client.sendall(data)
+
+    def close(self) -> None:
+        """Take no further connections."""
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+
+@contextlib.contextmanager
+def proxied(url: str) -> Iterator[Proxy]:
+    """Serve a proxy before the server of `url`."""
+    proxy = Proxy(url)
+    threading.Thread(target=proxy.serve, daemon=True).start()
+    try:
+        yield proxy
+    finally:
+        proxy.close()
