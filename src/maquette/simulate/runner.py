@@ -17,7 +17,7 @@ from maquette.simulate.executor import VirtualExecutor
 from maquette.simulate.replay import Replay
 from maquette.store.memory import MemoryStore
 from maquette.study import Budget, Study
-from maquette.study.driver import Settings
+from maquette.study.settings import Settings
 
 # The same in every run, so that two runs write the same events.
 OWNER = "simulation"

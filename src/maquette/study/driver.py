@@ -8,85 +8,28 @@ another stands in the store.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from maquette.errors import StoreError, StudyError
+from maquette.errors import StoreError, StoreUnavailableError
 from maquette.events import Ended, Event, Reported, Requeued
 from maquette.executor.protocol import Adopting, Executor, Outcome, Task
 from maquette.history import History, JobRecord
-from maquette.number import is_positive
 from maquette.rng import derived_seed
 from maquette.schedule.protocol import Done, Scheduler, Wait
 from maquette.store.protocol import LeaseLostError, LostJob, Store
-from maquette.study.budget import Budget
+from maquette.study.heartbeat import Heartbeat
 from maquette.study.interrupt import Interrupted, Interrupts
 from maquette.study.lost import again, report_counts, survivors
-from maquette.study.persist import patiently, save_outcome, saved_outcome
+from maquette.study.persist import save_outcome, saved_outcome
 from maquette.study.proposer import Proposal, Proposer
+from maquette.study.settings import Settings
 from maquette.trial import Decision, Report, State
 
-# A lease outlives several missed renewals, so that a machine under load is not taken for dead.
-LEASE_SECONDS = 60.0
-RENEW_SECONDS = 10.0
-LOST_SECONDS = 5.0
 WATCH_SECONDS = 0.1
 BUSY_SECONDS = 0.05
-
-Watch = Callable[[History, dict[int, str]], None]
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How a driver runs jobs.
-
-    Parameters
-    ----------
-    budget
-        Totals of the study.
-    folder
-        Where trials' folders are made; None: nothing is kept (inline only).
-    timeout
-        Seconds of wall clock a job may take; None: no limit.
-    retries
-        How often a job that was lost with its driver or machine is started again.
-    watch
-        Called with the history and the running jobs after new events, at most ten times a second.
-    clock
-        The store's time, by which the budget of seconds is counted.
-    study
-        What executors call the study, the same for every driver of it.
-
-    Raises
-    ------
-    StudyError
-        If `timeout`, `retries` or `watch` is none.
-    """
-
-    budget: Budget
-    folder: Path | None = None
-    timeout: float | None = None
-    retries: int = 2
-    watch: Watch | None = None
-    clock: Callable[[], float] = time.time
-    study: str = ""
-
-    def __post_init__(self) -> None:
-        problems = []
-        if self.timeout is not None and not is_positive(self.timeout):
-            problems.append(f"timeout must be a positive number of seconds, not {self.timeout!r}")
-        retries: object = self.retries
-        if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
-            problems.append(f"retries must be a whole number, zero or more, not {self.retries!r}")
-        watch: object = self.watch
-        if watch is not None and not callable(watch):
-            problems.append(f"watch must be a function, not {self.watch!r}")
-        if problems:
-            raise StudyError(problems)
 
 
 @final
@@ -109,13 +52,13 @@ class Driver:
         self._tokens: dict[int, int] = {}
         self._orders: dict[int, Decision] = {}
         self._idle_at = -1
-        self._next_renewal = time.monotonic() + RENEW_SECONDS
+        self._heartbeat = Heartbeat(store, study, self._tokens, settings.lease)
         self._next_lost = 0.0
         self._next_watch = 0.0
         self._next_proposal = 0.0
         self._why_done = ""
 
-    def run(self, proposer: Proposer, *, inline: bool) -> str:
+    def run(self, proposer: Proposer, interrupts: Interrupts, *, inline: bool) -> str:
         """Drive the study; return why it ended.
 
         Raises
@@ -126,8 +69,9 @@ class Driver:
             If the store cannot be written for longer than a driver waits.
         """
         pool = None if inline else ThreadPoolExecutor(1, thread_name_prefix="proposer")
-        with Interrupts(inline) as interrupts:
+        with interrupts:
             try:
+                self._heartbeat.begin()
                 self._loop(proposer, pool, interrupts)
             except KeyboardInterrupt:
                 interrupts.count = max(interrupts.count, 2)
@@ -135,10 +79,15 @@ class Driver:
                 if interrupts.count >= 2:
                     self._give_back("cancelled by the user")
                 self._executor.close()
+                self._heartbeat.end()
                 if pool is not None:
                     pool.shutdown(wait=False, cancel_futures=True)
+            try:
                 self._sync()
-                self._show(force=True)
+            except StoreUnavailableError:
+                if not interrupts.count:
+                    raise
+            self._show(force=True)
         if interrupts.count:
             raise Interrupted("the run was stopped", hint="the same command resumes it")
         return self._why_done
@@ -208,7 +157,7 @@ class Driver:
         for job in self._history.queued:
             if self._free() <= 0:
                 return
-            event = self._store.start(self._study, job.number, self._owner, LEASE_SECONDS)
+            event = self._store.start(self._study, job.number, self._owner, self._settings.lease)
             if event is None:
                 self._sync()
             else:
@@ -285,7 +234,7 @@ class Driver:
         folder = self._folder(body.trial)
         try:
             token = {job: self._tokens[job]}
-            events = patiently(lambda: self._store.record(self._study, token, [body]))
+            events = self._store.record(self._study, token, [body])
         except LeaseLostError:
             self._tokens.pop(job, None)
             self._executor.cancel(job)
@@ -313,14 +262,13 @@ class Driver:
         self._history.extend(self._store.read(self._study, self._history.last))
 
     def _upkeep(self) -> None:
-        now = time.monotonic()
-        if now >= self._next_renewal and self._tokens:
-            self._next_renewal = now + RENEW_SECONDS
-            for job in self._store.renew(self._study, self._tokens, LEASE_SECONDS):
-                self._tokens.pop(job, None)
+        for job, token in self._heartbeat.lost():
+            if self._tokens.get(job) == token:
+                self._tokens.pop(job)
                 self._executor.cancel(job)
+        now = time.monotonic()
         if now >= self._next_lost:
-            self._next_lost = now + LOST_SECONDS
+            self._next_lost = now + self._settings.lease / 12
             self._recover_lost()
 
     def _recover_lost(self) -> None:
@@ -350,7 +298,7 @@ class Driver:
         """Take over jobs that go on without their driver; another driver may be quicker."""
         taken = []
         for lost in rows:
-            event = self._store.adopt(self._study, lost, self._owner, LEASE_SECONDS)
+            event = self._store.adopt(self._study, lost, self._owner, self._settings.lease)
             if event is not None:
                 self._fold([event])
                 self._tokens[lost.job] = self._history.jobs[lost.job].token

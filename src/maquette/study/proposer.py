@@ -26,9 +26,6 @@ from maquette.trial import Job, Suggestion
 
 Proposal = Sequence[Event] | Wait | Done | None
 
-# Longer than any proposal should take; a holder that dies is found out at once, see the store.
-LEASE_SECONDS = 300.0
-
 
 @final
 class Proposer:
@@ -39,6 +36,9 @@ class Proposer:
     history
         The study's history, where it is folded in the thread that proposes; None: the proposer
         folds the events for itself.
+    turn
+        Seconds for which the right to propose is good: longer than any proposal should take. A
+        holder that dies is found out at once, see the store.
     """
 
     def __init__(
@@ -48,9 +48,11 @@ class Proposer:
         problem: Problem,
         methods: tuple[Searcher, Scheduler],
         history: History | None = None,
+        turn: float = 300.0,
     ) -> None:
         self._store = store
         self._study = study
+        self._turn = turn
         self._searcher, self._scheduler = methods
         self._history = History(problem) if history is None else history
 
@@ -59,7 +61,7 @@ class Proposer:
 
         Returns the events written, `Wait` or `Done`; None while another driver proposes.
         """
-        lease = self._store.acquire_proposer(self._study, owner, LEASE_SECONDS)
+        lease = self._store.acquire_proposer(self._study, owner, self._turn)
         if lease is None:
             return None
         try:

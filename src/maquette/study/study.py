@@ -24,10 +24,13 @@ from maquette.store.protocol import Store
 from maquette.study.asktell import AskTell
 from maquette.study.best import Best, find_best
 from maquette.study.budget import Budget
-from maquette.study.driver import Driver, Settings, Watch
+from maquette.study.driver import Driver
+from maquette.study.interrupt import Interrupts
 from maquette.study.parts import check_store, checked_seed, described, identity, methods, opened
+from maquette.study.patient import PatientStore
 from maquette.study.placement import place
 from maquette.study.proposer import Proposer
+from maquette.study.settings import Settings, Watch
 from maquette.study.spec import from_spec, refuse_changes, to_spec
 from maquette.trial import State, Trial
 
@@ -332,12 +335,14 @@ class Study:
         """
         self._record_budget(settings.budget, workers)
         settings = replace(settings, study=identity(self._store.find(self.name)))
-        driver = Driver(
-            self._store, self._id, self._history, self._methods[1], executor, settings, owner
-        )
+        interrupts = Interrupts(inline)
+        store = PatientStore(self._store, settings.patience, lambda: interrupts.count > 1)
+        driver = Driver(store, self._id, self._history, self._methods[1], executor, settings, owner)
         shared = self._history if inline else None
-        proposer = Proposer(self._store, self._id, self._problem, self._methods, shared)
-        return driver.run(proposer, inline=inline)
+        proposer = Proposer(
+            store, self._id, self._problem, self._methods, shared, turn=settings.turn
+        )
+        return driver.run(proposer, interrupts, inline=inline)
 
     # --- inside ----------------------------------------------------------------------------
 
