@@ -62,5 +62,6 @@ SERVICES: dict[str, Callable[[], str | None]] = {
     "data": _data,
     "pandas": _module("pandas"),
     "postgres": _postgres,
+    "submitit": _module("submitit"),
     "torch": _module("torch"),
 }

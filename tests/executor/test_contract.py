@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from maquette.executor import Process, open_executor
+from maquette.executor import Process, Slurm, open_executor
 from maquette.testing.executors import EXECUTOR_CHECKS
+from tests.services import needs
 
 EXECUTORS = {
     "inline": lambda fn: open_executor("inline", fn),
@@ -32,3 +33,20 @@ def test_contract(name, check, tmp_path):
 )
 def test_contract_of_fresh_interpreters(check, tmp_path):
     check(lambda fn: open_executor(Process(fresh=True, grace=1.0), fn, 2), tmp_path)
+
+
+# Several interpreters a job: the checks that run many jobs take their time.
+_LONG = ("check_decisions", "check_diverged", "check_failures", "check_slots")
+
+
+@needs("submitit")
+@pytest.mark.parametrize(
+    "check",
+    [
+        pytest.param(c, marks=pytest.mark.slow if c.__name__ in _LONG else ())
+        for c in EXECUTOR_CHECKS
+    ],
+    ids=lambda c: c.__name__,
+)
+def test_contract_of_batch_systems(check, tmp_path):
+    check(lambda fn: open_executor(Slurm(cluster="local", grace=1.0), fn, 2), tmp_path)

@@ -14,6 +14,7 @@ from typing import Any, Protocol, final, runtime_checkable
 
 from maquette.errors import ExecutorError, nearest
 from maquette.executor.protocol import Executor, Function
+from maquette.executor.slurm import Slurm
 from maquette.number import as_number, is_count
 
 
@@ -101,7 +102,9 @@ class Process:
         return ProcessExecutor(fn, workers, self)
 
 
-KINDS: Mapping[str, Callable[[], Kind]] = MappingProxyType({"inline": Inline, "process": Process})
+KINDS: Mapping[str, Callable[[], Kind]] = MappingProxyType(
+    {"inline": Inline, "process": Process, "slurm": Slurm}
+)
 
 
 def by_name(kind: str | Kind | None, workers: Any = 1) -> Kind:

@@ -13,6 +13,11 @@ HALF = 5_000_000
 _TAIL_IN_MESSAGE = 1500
 
 
+def log_name(rank: int) -> str:
+    """Return the name of the file that takes what a rank prints."""
+    return f"log.rank{rank}.txt" if rank else NAME
+
+
 @final
 class CappedLog:
     """Takes a stream of bytes and keeps the first and the last `half` bytes of it.

@@ -17,6 +17,7 @@ from maquette.executor.exits import judge_exit
 from maquette.executor.function import describe
 from maquette.executor.kinds import Process
 from maquette.executor.link import ServerLink, kill_group
+from maquette.executor.log import log_name
 from maquette.executor.protocol import Function, OnReport, Outcome, Task
 from maquette.executor.wire import (
     Message,
@@ -126,6 +127,7 @@ class ProcessExecutor:
                 "type": "start",
                 "id": number,
                 "folder": None if task.folder is None else str(task.folder),
+                "log": log_name(task.rank),
                 "title": f"job {task.job}",
                 "timeout": task.timeout,
                 "grace": self._grace,

@@ -32,6 +32,8 @@ class Task:
         How often the job has been started, this time included.
     token
         The fencing token of the job's lease: it grows with every start and every adoption.
+    rank
+        Which of the job's ranks this process is. The first alone keeps reports and has a result.
     """
 
     trial: int
@@ -47,6 +49,7 @@ class Task:
     study: str = ""
     attempt: int = 1
     token: int = 0
+    rank: int = 0
 
 
 @final

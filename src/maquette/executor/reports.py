@@ -5,12 +5,11 @@ The pipe to the driver is faster, but a file outlives the driver.
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
+from maquette.executor.lines import LineReader, append_line
 from maquette.executor.wire import report_from_json, report_to_json
 from maquette.trial import Report
 
@@ -29,15 +28,8 @@ class ReportFile:
         """Write one line; a disk that is full is said once and stops no run."""
         if self._path is None:
             return
-        line = json.dumps({"job": self._job, **report_to_json(report)})
         try:
-            with open(self._path, "ab+") as file:
-                # The line of a job that was killed in the middle of writing ends here.
-                if file.tell() > 0:
-                    file.seek(-1, os.SEEK_END)
-                    if file.read(1) != b"\n":
-                        line = f"\n{line}"
-                file.write(line.encode() + b"\n")
+            append_line(self._path, {"job": self._job, **report_to_json(report)})
         except OSError as error:
             print(f"reports are not kept in {self._path}: {error.strerror}", file=sys.stderr)
             self._path = None
@@ -48,21 +40,9 @@ def read_reports(folder: Path, job: int | None = None) -> list[Report]:
 
     A line that was torn by a crash is passed over; without a file there are none.
     """
-    try:
-        lines = (folder / NAME).read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return []
+    whole = {"job", "step", "metrics", "cost", "seconds"}
     return [
         report_from_json(row)
-        for row in map(_row, lines)
-        if row is not None and (job is None or row["job"] == job)
+        for row in LineReader(folder / NAME).read()
+        if whole <= row.keys() and (job is None or row["job"] == job)
     ]
-
-
-def _row(line: str) -> dict[str, Any] | None:
-    try:
-        row = json.loads(line)
-    except ValueError:
-        return None
-    whole = isinstance(row, dict) and {"job", "step", "metrics", "cost", "seconds"} <= row.keys()
-    return row if whole else None

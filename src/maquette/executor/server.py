@@ -27,7 +27,6 @@ from typing import Any, NoReturn, final
 from maquette.errors import MaquetteError
 from maquette.executor import child
 from maquette.executor.function import find
-from maquette.executor.log import NAME as LOG_NAME
 from maquette.executor.log import CappedLog
 from maquette.executor.oom import oom_kills
 from maquette.executor.protocol import Function
@@ -180,7 +179,7 @@ class _Server:
         if folder is not None:
             with contextlib.suppress(OSError):
                 os.makedirs(folder, exist_ok=True)
-            path = Path(folder) / LOG_NAME
+            path = Path(folder) / message["log"]
         read, write = os.pipe()
         try:
             pid = os.fork()

@@ -114,6 +114,7 @@ def task_to_json(task: Task) -> Message:
         "study": task.study,
         "attempt": task.attempt,
         "token": task.token,
+        "rank": task.rank,
     }
 
 
@@ -133,6 +134,7 @@ def task_from_json(data: Message) -> Task:
         study=data["study"],
         attempt=data["attempt"],
         token=data["token"],
+        rank=data["rank"],
     )
 
 
@@ -175,6 +177,7 @@ def outcome_to_json(outcome: Outcome) -> Message:
         "cost": outcome.cost,
         "seconds": outcome.seconds,
         "message": outcome.message,
+        "lost": outcome.lost,
     }
 
 
@@ -187,4 +190,5 @@ def outcome_from_json(data: Message) -> Outcome:
         data["cost"],
         data["seconds"],
         data["message"],
+        data["lost"],
     )
