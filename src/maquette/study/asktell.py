@@ -119,7 +119,7 @@ class AskTell:
             self._store.start(self._study, job.number, self._owner, None)
             history.extend(self._store.read(self._study, history.last))
         body = Ended(job.trial, job.number, final_state, metrics, cost, seconds)
-        patiently(lambda again: self._store.record(self._study, {job.number: job.token}, [body]))
+        patiently(lambda: self._store.record(self._study, {job.number: job.token}, [body]))
         history.extend(self._store.read(self._study, history.last))
 
     def _tell_config(
@@ -137,7 +137,7 @@ class AskTell:
             raise StudyError("the study declares no scale, so a told config cannot have one")
         until = history.problem.duration.until(history.problem.duration.full)
         proposed = Proposed(-1, -1, dict(config), until, cell, origin="told")
-        patiently(lambda again: self._store.append(self._study, [proposed, ended]))
+        patiently(lambda: self._store.append(self._study, [proposed, ended]))
         history.extend(self._store.read(self._study, history.last))
 
 
@@ -158,7 +158,7 @@ class _StoreChannel:
         body = Reported(
             job.trial, job.number, report.step, dict(report.metrics), report.cost, report.seconds
         )
-        patiently(lambda again: self._store.record(self._study, {job.number: job.token}, [body]))
+        patiently(lambda: self._store.record(self._study, {job.number: job.token}, [body]))
         history.extend(self._store.read(self._study, history.last))
         for decision in self._scheduler.decide(history, job.trial):
             if decision.trial == job.trial:
