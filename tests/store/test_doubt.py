@@ -41,7 +41,7 @@ def test_a_told_trial_is_told_once(near: Store, proxy: Proxy, cut: Cut) -> None:
     study = near.create("a", {}).id
     near.append(study, told(0.0))
     proxy.cut = cut
-    events = patiently(lambda again: near.append(study, told(1.0)))
+    events = patiently(lambda: near.append(study, told(1.0)))
     assert proxy.cuts == 1
     assert numbers(events) == [3, 4]
     assert near.read(study, 2) == events
@@ -55,7 +55,7 @@ def test_reports_and_results_are_recorded_once(near: Store, proxy: Proxy, cut: C
     report = Reported(trial, job, 1.0, {"loss": 0.5})
     for body in (report, Ended(trial, job, State.DONE, {"loss": 0.5})):
         proxy.cut = cut
-        written = patiently(lambda again, body=body: near.record(study, {job: token}, [body]))
+        written = patiently(lambda body=body: near.record(study, {job: token}, [body]))
         assert [event.body for event in written] == [body]
     assert proxy.cuts == 2
     assert [event.kind for event in near.read(study)] == [
@@ -98,7 +98,7 @@ def test_another_writer_in_between_does_not_hide_what_was_written(
     monkeypatch.setattr(sql.SQLStore, "_arrived", later)
     for cut, count in (("after", 4), ("before", 8)):
         proxy.cut = cut
-        patiently(lambda again: near.append(study, told(1.0)))
+        patiently(lambda: near.append(study, told(1.0)))
         assert numbers(other.read(study)) == list(range(1, count + 1))
     losses = [e.body.metrics["loss"] for e in other.read(study) if isinstance(e.body, Ended)]
     assert losses == [1.0, 9.0, 9.0, 1.0]
@@ -113,7 +113,7 @@ def test_a_server_that_stays_away_leaves_a_doubt_that_is_said(
     proxy.cut = "after"
     proxy.close()
     with pytest.raises(StoreError, match="may or may not have been written") as error:
-        patiently(lambda again: near.append(study, told()))
+        patiently(lambda: near.append(study, told()))
     assert not isinstance(error.value, StoreUnavailableError), "it would be tried again blindly"
 
 
