@@ -12,17 +12,20 @@ import argparse
 import csv
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from maquette.scaling import fit, literature
+from maquette.scaling import Statement, fit, literature
 from steplaw import Cell, cells, large, load, small, take
 
+MEANING = {"lr": "learning rate", "bs": "batch", "N": "parameters", "D": "tokens"}
 
-def ours(rows: dict, held: list, prior: dict | None = None) -> list[dict]:
+
+def ours(rows: dict, held: list, laws: Sequence[Statement] = ()) -> list[dict]:
     started = time.perf_counter()
-    model = fit(rows, settings=["lr", "bs"], scale=["N", "D"], loss="loss", prior_drift=prior)
+    model = fit(rows, settings=["lr", "bs"], scale=["N", "D"], loss="loss", laws=laws)
     seconds = time.perf_counter() - started
     out = []
     for n, d in held:
@@ -44,9 +47,13 @@ def ours(rows: dict, held: list, prior: dict | None = None) -> list[dict]:
 
 
 def informed(rows: dict, held: list) -> list[dict]:
-    """The same with what the columns are, said by name: earlier laws as priors of the drift."""
-    prior = literature(lr="learning rate", bs="batch", N="parameters", D="tokens")
-    return ours(rows, held, prior)
+    """The same with laws as priors of the drift, Step Law among them: it was fitted on these runs."""
+    return ours(rows, held, literature(**MEANING))
+
+
+def informed_elsewhere(rows: dict, held: list) -> list[dict]:
+    """The same with the laws of other runs alone."""
+    return ours(rows, held, literature(without=["Step Law"], **MEANING))
 
 
 def step_law(rows: dict, held: list) -> list[dict]:
@@ -101,7 +108,8 @@ def main() -> None:
     raw = []
     methods = {
         "maquette": ours,
-        "maquette, laws as priors": informed,
+        "maquette, laws": informed,
+        "maquette, laws without Step Law": informed_elsewhere,
         "step law": step_law,
         "log-linear": log_linear,
         "copied": copied,

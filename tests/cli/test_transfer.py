@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,29 @@ def test_a_missing_table_is_said_so(cli: Cli) -> None:
     result = cli("transfer", "nowhere.csv", *BOTH)
     assert result.code == 2
     assert "nowhere.csv" in result.err
+
+
+def test_laws_are_offered_and_taken(cli: Cli, tmp_path: Path) -> None:
+    rng = random.Random(3)
+    rows = ["lr,N,D,loss"]
+    for _ in range(12):
+        lr, d = 10 ** rng.uniform(-3.5, -2.0), rng.choice([1e9, 4e9])
+        loss = 3.0 * (d / 1e9) ** -0.05 * (1 + 0.02 * math.log(lr / 2e-3) ** 2)
+        rows.append(f"{lr},{rng.choice([1e8, 1.2e8])},{d},{loss}")
+    runs = tmp_path / "runs.csv"
+    runs.write_text("\n".join(rows) + "\n")
+    command = ["transfer", str(runs), "--settings", "lr", "--scale", "N,D", "--at", "N=2e9,D=4e10"]
+    plain = cli(*command, "--json")
+    assert "--laws" in plain.err
+    told = cli(*command, "--laws", "--json")
+    assert told.code == 0 and "--laws" not in told.err
+    drift = [r.json["drift"]["lr"]["N"] for r in (plain, told)]
+    assert drift[1] < drift[0] - 0.1
+
+
+def test_laws_need_columns_that_they_speak_of(cli: Cli, tmp_path: Path) -> None:
+    runs = tmp_path / "runs.csv"
+    runs.write_text("rate,size,loss\n0.1,1,2\n0.2,2,1.9\n")
+    said = cli("transfer", str(runs), "--settings", "rate", "--scale", "size", "--laws")
+    assert said.code == 2
+    assert "no published law speaks of rate, size" in " ".join(said.err.split())

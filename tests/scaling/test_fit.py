@@ -4,8 +4,7 @@ import math
 import numpy as np
 import pytest
 
-from maquette.errors import DataError
-from maquette.scaling import fit, literature
+from maquette.scaling import fit
 from tests.scaling import families as fam
 
 
@@ -158,10 +157,6 @@ def test_prior_exponents_can_be_given():
     given = {"x0": {"s0": (-2.0, 0.01)}}
     recipe = settle(w, table, prior_drift=given).recipe(**asked(w, target))
     assert recipe.drift["x0"]["s0"] == pytest.approx(-2.0, abs=0.05)
-    laws = literature(x0="learning rate", s0="parameters", s1="tokens")
-    assert set(laws["x0"]) == {"s0", "s1"}
-    with pytest.raises(DataError, match="Did you mean 'learning rate'"):
-        literature(x0="learning rat")
 
 
 def test_bounds_hold_the_recipe():

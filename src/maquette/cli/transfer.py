@@ -9,7 +9,7 @@ import typer
 
 from maquette.cli.open import stored_study
 from maquette.cli.options import AsJson, StoreUrl
-from maquette.cli.output import emit
+from maquette.cli.output import emit, note
 from maquette.cli.values import names, numbers
 
 if TYPE_CHECKING:
@@ -48,6 +48,14 @@ def transfer(
             metavar="NAME", help="A column that says how a run ended: done, diverged, or another."
         ),
     ] = None,
+    laws: Annotated[
+        bool,
+        typer.Option(
+            "--laws",
+            help="Read columns by their customary names (lr, bs, wd; N, D, C) and take what "
+            "published laws say of them as a prior. Helps with few runs.",
+        ),
+    ] = False,
     store: StoreUrl = None,
     as_json: AsJson = False,
 ) -> None:
@@ -57,7 +65,13 @@ def transfer(
     """
     target = numbers(at, "--at") if at else {}
     if Path(source).suffix or Path(source).is_file() or settings or scale:
-        recipe = _from_table(source, settings, scale, (loss, state), target)
+        recipe = _from_table(source, settings, scale, (loss, state), target, laws)
+    elif laws:
+        raise typer.BadParameter(
+            "a study's settings live in the coordinates of its parametrization, of which laws say "
+            "nothing; export it and give the table's columns",
+            param_hint="--laws",
+        )
     else:
         recipe = stored_study(source, store).transfer(**target)
     emit(recipe.to_json(), str(recipe), as_json)
@@ -69,6 +83,7 @@ def _from_table(
     scale: str | None,
     columns: tuple[str, str | None],
     target: dict[str, float],
+    laws: bool,
 ) -> Recipe:
     if settings is None or scale is None:
         raise typer.BadParameter(
@@ -82,4 +97,18 @@ def _from_table(
 
     wanted = [*tuned, *axes, loss, *([state] if state else [])]
     table = read_runs(Path(source), list(dict.fromkeys(wanted)))
-    return scaling.fit(table, tuned, axes, loss, state=state).recipe(**target)
+    meaning = scaling.recognise(tuned, axes)
+    said = scaling.literature(**meaning) if laws else []
+    if laws and not said:
+        raise typer.BadParameter(
+            f"no published law speaks of {', '.join((*tuned, *axes))}: customary names are lr, bs, "
+            "wd for settings and N, D, C for the scale",
+            param_hint="--laws",
+        )
+    recipe = scaling.fit(table, tuned, axes, loss, state=state, laws=said).recipe(**target)
+    if not laws and recipe.verdict.level != "trust" and scaling.literature(**meaning):
+        note(
+            f"{', '.join(meaning)} bear customary names: with --laws, what published laws say of "
+            "them fills in what these runs do not say"
+        )
+    return recipe

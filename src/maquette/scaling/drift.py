@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from maquette.scaling.calibration import calibrate
-from maquette.scaling.coordinates import Array
+from maquette.scaling.coordinates import Array, Axis
 from maquette.scaling.edge import fit_edge
+from maquette.scaling.literature import Statement
 from maquette.scaling.mean import Layout, Rows, optimum
 from maquette.scaling.model import DriftModel
 from maquette.scaling.posterior import Mode, Problem, draws, find_mode
-from maquette.scaling.prior import Sizes, prior
+from maquette.scaling.prior import Sizes, laws_of, prior
 from maquette.scaling.runs import Runs, read_table
 from maquette.scaling.selection import weigh, without_cells
 from maquette.scaling.target import Draws
@@ -37,6 +38,7 @@ def fit(
     state: str | None = None,
     bounds: Mapping[str, tuple[float, float]] | None = None,
     prior_drift: Mapping[str, Mapping[str, tuple[float, float]]] | None = None,
+    laws: Sequence[Statement] = (),
 ) -> DriftModel:
     """Fit how the best settings move with scale.
 
@@ -60,6 +62,9 @@ def fit(
     prior_drift
         ``{setting: {axis: (mean, sd)}}`` of drift exponents, where theory or a law says more
         than the default (0, 0.55).
+    laws
+        What published laws say of the drift: `literature(lr="learning rate", ...)`. Where
+        ``prior_drift`` speaks of a setting and an axis, they are silent.
 
     Raises
     ------
@@ -75,16 +80,21 @@ def fit(
     """
     names, log = (list(settings), settings) if isinstance(settings, Mapping) else (settings, None)
     runs = read_table(table, names, scale, loss, log, state)
-    sizes = Sizes()
     cells = _cells_with_effects(runs)
-    problems = [_problem(runs, cells, sizes, tau, prior_drift or {}) for tau in TAUS]
+    known, sizes = prior_drift or {}, Sizes()
+    said = [q for q in laws if not any(a in known.get(x, {}) for x, a in q.weights)]
+    problems = [_problem(runs, cells, sizes, tau, known, said) for tau in TAUS]
     first = _start(problems[0], runs)
     modes: list[Mode] = []
     for problem in problems:
         modes.append(find_mode(problem, first))
     weights, errors, null = weigh(problems, modes, runs.cell)
     rng = np.random.default_rng(SEED)
-    posterior = _pool(problems, modes, weights, (runs.s.min(0), runs.s.max(0)), rng)
+    still = _expected(runs, [a for a in runs.axes if not a.varies], known, sizes, said)
+    theta = _pool(problems, modes, weights, rng)
+    posterior = Draws(
+        problems[0].layout, *theta, sizes, still, (runs.s.min(0), runs.s.max(0)), SEED
+    )
     best = int(np.argmax(weights))
     edge = None
     if len(runs.xd):
@@ -115,24 +125,41 @@ def _problem(
     sizes: Sizes,
     tau: float,
     prior_drift: Mapping[str, Mapping[str, tuple[float, float]]],
+    laws: Sequence[Statement],
 ) -> Problem:
     layout = Layout(runs.x.shape[1], runs.s.shape[1], runs.g.shape[1], len(cells))
     e = (runs.cell[:, None] == np.asarray(cells, dtype=np.int64)[None]).astype(np.float64)
-    centre = np.zeros((layout.a, layout.p))
-    spread = np.full((layout.a, layout.p), sizes.drift)
-    for j, setting in enumerate(runs.numeric):
-        for i, axis in enumerate(runs.varying):
-            known = prior_drift.get(setting.name, {}).get(axis.name)
-            if known is not None:
-                centre[i, j], spread[i, j] = known[0] / setting.unit, known[1] / setting.unit
+    drifts = _expected(runs, runs.varying, prior_drift, sizes)
     level = float(np.median(runs.t))
     # Runs that are steeper at first sight than the literature's spread centre their own prior.
     sizes = replace(
         sizes, log_kappa=max(sizes.log_kappa, _log_steepness(runs) - sizes.log_kappa_sd)
     )
-    mean, sd = prior(layout, runs.numeric, level, sizes, (centre, spread))
+    mean, sd = prior(layout, runs.numeric, level, sizes, drifts)
     rows = Rows(runs.x, runs.s, runs.g, e)
-    return Problem(layout, rows, runs.t, runs.repeats, runs.seed_sd, mean, sd, tau)
+    stated = laws_of(laws, layout, runs.numeric, runs.varying)
+    return Problem(layout, rows, runs.t, runs.repeats, runs.seed_sd, mean, sd, stated, tau)
+
+
+def _expected(
+    runs: Runs,
+    axes: Sequence[Axis],
+    prior_drift: Mapping[str, Mapping[str, tuple[float, float]]],
+    sizes: Sizes,
+    laws: Sequence[Statement] = (),
+) -> tuple[Array, Array]:
+    """Mean and spread of the drift before any run, each (axes, p)."""
+    single = {next(iter(q.weights)): (q.mean, q.sd) for q in laws if len(q.weights) == 1}
+    centre = np.zeros((len(axes), len(runs.numeric)))
+    spread = np.full_like(centre, sizes.drift)
+    for j, setting in enumerate(runs.numeric):
+        for i, axis in enumerate(axes):
+            known = prior_drift.get(setting.name, {}).get(axis.name)
+            if known is None and setting.kind == "log":
+                known = single.get((setting.name, axis.name))
+            if known is not None:
+                centre[i, j], spread[i, j] = known[0] / setting.unit, known[1] / setting.unit
+    return centre, spread
 
 
 def _start(problem: Problem, runs: Runs) -> Array:
@@ -169,13 +196,9 @@ def _log_steepness(runs: Runs) -> float:
 
 
 def _pool(
-    problems: Sequence[Problem],
-    modes: Sequence[Mode],
-    weights: Array,
-    ranges: tuple[Array, Array],
-    rng: np.random.Generator,
-) -> Draws:
-    """Draws of all candidates, each in proportion to its weight."""
+    problems: Sequence[Problem], modes: Sequence[Mode], weights: Array, rng: np.random.Generator
+) -> tuple[Array, Array, Array]:
+    """Draws of all candidates, each in proportion to its weight, with their effects' spreads."""
     counts = np.floor(np.cumsum(weights) * DRAWS + 0.5).astype(int)
     counts = np.diff(np.concatenate([[0], counts]))
     theta, level, shift = [], [], []
@@ -185,15 +208,7 @@ def _pool(
         theta.append(draws(problem, mode, int(count), rng))
         level.append(np.full(count, mode.level_sd))
         shift.append(np.tile(mode.shift_sd, (count, 1)))
-    return Draws(
-        problems[0].layout,
-        np.concatenate(theta),
-        np.concatenate(level),
-        np.concatenate(shift),
-        Sizes(),
-        ranges,
-        SEED,
-    )
+    return np.concatenate(theta), np.concatenate(level), np.concatenate(shift)
 
 
 def _edge(runs: Runs, problem: Problem, mode: Mode) -> Any:

@@ -1,79 +1,185 @@
-"""Drift exponents that published laws agree and disagree on, for columns whose meaning is known.
+"""What published laws say of the drift, for columns whose meaning is known.
 
-A table's columns have no meaning to `fit`. Whoever knows that a column is a learning rate may say
-so, and hands the fit what the literature says before any run: the middle of the published
-exponents, with their disagreement as the spread. Step Law (arXiv:2503.04715) is left out, so that
-its public runs stay a fair test.
+A law is a statement about exponents d log x* / d log s. Laws fitted on compute-optimal runs (tokens
+in proportion to parameters) say what the *sum* of two exponents is, and agree on it where they
+quarrel over its parts; the AdamW timescale ties three settings together. So statements are kept as
+they were made, as sums of exponents. Laws that say the same thing are pooled: their mean, and the
+spread to expect of one more, which is what the user's own model is.
 
 References
 ----------
-Bjorck et al. (2024), arXiv:2409.19913: lr ~ N^-0.23 D^-0.32 at fixed batch. Porian et al. (2024),
-arXiv:2406.19146: lr ~ N^-0.36, batch ~ N^0.70 along D = 20 N. DeepSeek-AI (2024),
-arXiv:2401.02954: lr ~ C^-0.125, batch ~ C^0.33. Bergsma et al. (2025), arXiv:2505.13738: batch ~
-D^0.38, flat in N; AdamW timescale B / (lr wd D) ~ (D / N)^-0.52. Zhang et al. (2024),
-arXiv:2410.21676: critical batch ~ D^0.47, flat in N. Yang et al. (2022), arXiv:2203.03466: hidden
-learning rates ~ 1 / width under standard parametrization with Adam.
+Step Law: Li et al. (2025), arXiv:2503.04715: lr ~ N^-0.713 D^0.307, batch ~ D^0.571.
+Porian: Porian et al. (2024), arXiv:2406.19146: lr ~ N^-0.36, batch ~ N^0.703 along D = 20 N.
+DeepSeek: DeepSeek-AI (2024), arXiv:2401.02954: lr ~ C^-0.125, batch ~ C^0.3271, compute-optimal.
+Token horizons: Bjorck et al. (2024), arXiv:2409.19913: lr ~ N^-0.23 D^-0.32 at a fixed batch.
+Power Lines: Bergsma et al. (2025), arXiv:2505.13738: batch ~ D^0.38, flat in N; timescale
+batch / (lr wd D) ~ (D / N)^-0.52.
+Critical batch: Zhang et al. (2024), arXiv:2410.21676: batch ~ D^0.462, flat in N.
+Complete(d)P: (2025), arXiv:2512.22382: lr ~ D^-0.5 at a fixed batch.
+Tensor Programs V: Yang et al. (2022), arXiv:2203.03466: hidden lr ~ 1 / width with Adam, so
+N^-1/2 at a fixed depth and N^-1/3 at a fixed shape.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import final
+
 from maquette.errors import DataError, nearest
 
-Prior = dict[str, dict[str, tuple[float, float]]]
+Pair = tuple[str, str]  # a setting and an axis of scale
 
-# setting -> axis -> mean and standard deviation of d log x* / d log s
-EXPONENTS: Prior = {
-    "learning rate": {
-        "parameters": (-0.35, 0.15),
-        "tokens": (0.0, 0.25),
-        "width": (-0.7, 0.3),
-        "depth": (-0.3, 0.3),
-        "batch": (0.4, 0.2),
-    },
-    "batch": {
-        "parameters": (0.1, 0.2),
-        "tokens": (0.45, 0.1),
-        "width": (0.0, 0.2),
-        "depth": (0.0, 0.2),
-    },
-    "weight decay": {
-        "parameters": (-0.2, 0.3),
-        "tokens": (-0.3, 0.3),
-        "width": (0.3, 0.4),
-        "batch": (0.7, 0.3),
-    },
+SETTINGS: Mapping[str, tuple[str, ...]] = {
+    "learning rate": ("lr", "learning_rate", "peak_lr", "max_lr"),
+    "batch": ("bs", "batch", "batch_size", "global_batch_size"),
+    "weight decay": ("wd", "weight_decay"),
 }
-AXES = tuple(dict.fromkeys(axis for by in EXPONENTS.values() for axis in by))
+AXES: Mapping[str, tuple[str, ...]] = {
+    "parameters": ("N", "params", "n_params", "num_params", "parameters", "model_size"),
+    "tokens": ("D", "tokens", "n_tokens", "num_tokens", "train_tokens"),
+    "compute": ("C", "flops", "compute"),
+}
 
 
-def literature(**meaning: str) -> Prior:
-    """Return ``prior_drift`` for `fit` from what columns mean.
+@final
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """The sum of weight times exponent over (setting, axis) pairs is `mean`, give or take `sd`."""
+
+    weights: Mapping[Pair, float]
+    mean: float
+    sd: float
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What several laws say of one sum of exponents.
+
+    `batch` is True where they tuned the batch too, False where it was fixed, None where that does
+    not matter.
+    """
+
+    weights: Mapping[Pair, float]
+    laws: Mapping[str, float]
+    batch: bool | None = None
+
+
+def _sum(setting: str, *axes: str) -> dict[Pair, float]:
+    return {(setting, axis): 1.0 for axis in axes}
+
+
+_LR, _BATCH, _WD = SETTINGS
+_N, _D, _C = AXES
+PUBLISHED = (
+    Published(
+        _sum(_LR, _N, _D),
+        {"Step Law": -0.713 + 0.307, "Porian": -0.36, "DeepSeek": 2 * -0.125},
+    ),
+    Published(
+        _sum(_LR, _N),
+        {
+            "Step Law": -0.713,
+            "Token horizons": -0.23,
+            "Tensor Programs V, fixed depth": -1 / 2,
+            "Tensor Programs V, fixed shape": -1 / 3,
+        },
+    ),
+    Published(
+        _sum(_LR, _C),
+        {"Step Law": (-0.713 + 0.307) / 2, "Porian": -0.36 / 2, "DeepSeek": -0.125},
+    ),
+    Published(_sum(_LR, _D), {"Step Law": 0.307}, batch=True),
+    Published(_sum(_LR, _D), {"Token horizons": -0.32, "Complete(d)P": -0.5}, batch=False),
+    Published(_sum(_BATCH, _N, _D), {"Step Law": 0.571, "Porian": 0.703, "DeepSeek": 2 * 0.3271}),
+    Published(_sum(_BATCH, _D), {"Step Law": 0.571, "Power Lines": 0.38, "Critical batch": 0.462}),
+    Published(_sum(_BATCH, _N), {"Step Law": 0.0, "Power Lines": 0.0, "Critical batch": 0.0}),
+    Published(_sum(_BATCH, _C), {"Step Law": 0.571 / 2, "Porian": 0.703 / 2, "DeepSeek": 0.3271}),
+    Published({(_WD, _D): 1.0, (_LR, _D): 1.0, (_BATCH, _D): -1.0}, {"Power Lines": -1.0 + 0.52}),
+    Published({(_WD, _N): 1.0, (_LR, _N): 1.0, (_BATCH, _N): -1.0}, {"Power Lines": -0.52}),
+)
+LAWS = tuple(dict.fromkeys(law for published in PUBLISHED for law in published.laws))
+COMMON_ROWS = 2.0  # laws that the spread common to all statements counts as, for each of them
+
+
+def literature(without: Collection[str] = (), **meaning: str) -> list[Statement]:
+    """Return what published laws say of the columns of a table, for the ``laws`` of `fit`.
 
     Parameters
     ----------
+    without
+        Laws to leave out, by name, as when their own runs are the table.
     meaning
         ``column="learning rate" | "batch" | "weight decay"`` for settings and
-        ``column="parameters" | "tokens" | "width" | "depth" | "batch"`` for axes of scale.
+        ``column="parameters" | "tokens" | "compute"`` for axes of scale.
+
+    Raises
+    ------
+    DataError
+        If a meaning or a law is unknown, or two columns mean the same.
 
     Examples
     --------
-    >>> literature(lr="learning rate", N="parameters")
-    {'lr': {'N': (-0.35, 0.15)}}
+    >>> literature(lr="learning rate", C="compute")[0].mean
+    -0.16933333333333334
     """
-    known = (*EXPONENTS, *AXES)
+    _check(meaning, without)
+    kept = [(p, [v for law, v in p.laws.items() if law not in without]) for p in PUBLISHED]
+    kept = [(p, values) for p, values in kept if values]
+    # Few laws say the same thing, so how far laws differ is learnt from all that do.
+    apart = sum(len(values) - 1 for _, values in kept)
+    common = sum(_squares(values) for _, values in kept) / max(apart, 1)
+    columns = {what: column for column, what in meaning.items()}
+    out = []
+    for published, values in kept:
+        setting = next(iter(published.weights))[0]
+        if setting not in columns or any(axis not in columns for _, axis in published.weights):
+            continue
+        if published.batch is not None and published.batch != (_BATCH in columns):
+            continue
+        n = len(values)
+        variance = (_squares(values) + COMMON_ROWS * common) / (n - 1 + COMMON_ROWS)
+        # A setting that is not tuned does not move.
+        weights = {
+            (columns[s], columns[a]): w for (s, a), w in published.weights.items() if s in columns
+        }
+        out.append(Statement(weights, sum(values) / n, math.sqrt(variance * (1 + 1 / n))))
+    return out
+
+
+def recognise(settings: Collection[str], scale: Collection[str]) -> dict[str, str]:
+    """Return the meaning of columns that bear a customary name: ``{"lr": "learning rate"}``.
+
+    Width and depth have no place here: what the optimum does there is decided by the
+    parametrization, which no name tells.
+    """
+    out: dict[str, str] = {}
+    for columns, known in ((settings, SETTINGS), (scale, AXES)):
+        for what, customary in known.items():
+            found = [c for c in columns if c in customary or c.lower() in customary]
+            if len(found) == 1:
+                out[found[0]] = what
+    return out
+
+
+def _check(meaning: Mapping[str, str], without: Collection[str]) -> None:
+    known = (*SETTINGS, *AXES)
     problems = [
         f"{column} cannot be {what!r}.{nearest(what, known)}"
         for column, what in meaning.items()
         if what not in known
     ]
+    for what in dict.fromkeys(meaning.values()):
+        same = [column for column, named in meaning.items() if named == what]
+        if len(same) > 1:
+            problems.append(f"{' and '.join(same)} cannot both be {what!r}")
+    problems += [f"no law {law!r}.{nearest(law, LAWS)}" for law in without if law not in LAWS]
     if problems:
         raise DataError(problems)
-    out: Prior = {}
-    for setting, what in meaning.items():
-        by = EXPONENTS.get(what, {})
-        row = {
-            axis: by[named] for axis, named in meaning.items() if named in by and axis != setting
-        }
-        if row:
-            out[setting] = row
-    return out
+
+
+def _squares(values: Collection[float]) -> float:
+    middle = sum(values) / len(values)
+    return sum((v - middle) ** 2 for v in values)

@@ -21,6 +21,7 @@ import numpy as np
 from maquette.scaling import noise
 from maquette.scaling.coordinates import Array
 from maquette.scaling.mean import Layout, Rows, mean, mean_jacobian
+from maquette.scaling.prior import Laws
 
 LEVEL_PRIOR = (2.0, 3e-3)  # effects of single scales on the floor: prior rows, and sd
 SHIFT_PRIOR = (2.0, 0.03)  # and on the optimum, in e-folds
@@ -32,7 +33,7 @@ KEPT = 0.2  # effective share of the draws that tempered importance weights must
 @final
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is fitted: rows, log losses t (n,), repeats (n,), and the prior of theta."""
+    """What is fitted: rows, log losses t (n,), repeats (n,), the prior of theta, and laws."""
 
     layout: Layout
     rows: Rows
@@ -41,6 +42,7 @@ class Problem:
     seed_sd: float | None
     prior_mean: Array
     prior_sd: Array
+    laws: Laws
     tau: float
 
     def take(self, index: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> Problem:
@@ -108,8 +110,9 @@ def find_mode(
         s2 = scatter.squared(v, factor)
         local = noise.locality(residual, v, s2, float(anneal[min(step, 7)]))
         w = local * noise.student(residual, s2) / s2
-        hessian = (jac.T * w) @ jac + np.diag(sd**-2.0)
+        hessian = (jac.T * w) @ jac + np.diag(sd**-2.0) + problem.laws.precision
         gradient = jac.T @ (w * residual) - (theta - problem.prior_mean) / sd**2
+        gradient += problem.laws.pull(theta)
         covariance = _inverse(hessian)
         move, lam = _step(problem, theta, (w, sd, hessian, gradient), lam)
         # EM: the expected squares add the posterior's variance to the squares at the mode.
@@ -131,7 +134,7 @@ def find_mode(
     sd = _spreads(problem, level_sd, shift_sd)
     return Mode(
         theta=theta,
-        covariance=_inverse((jac.T * info) @ jac + np.diag(sd**-2.0)),
+        covariance=_inverse((jac.T * info) @ jac + np.diag(sd**-2.0) + problem.laws.precision),
         scatter=scatter,
         level_sd=level_sd,
         shift_sd=shift_sd,
@@ -183,6 +186,7 @@ def _effects(lay: Layout, theta: Array, covariance: Array) -> tuple[float, Array
 def _cost(problem: Problem, theta: Array, w: Array, sd: Array) -> float:
     r = problem.t - mean(problem.layout.split(theta), problem.rows)
     value = float(np.sum(w * r**2) + np.sum(((theta - problem.prior_mean) / sd) ** 2))
+    value += float(problem.laws.cost(theta))
     return value if np.isfinite(value) else np.inf
 
 
@@ -212,7 +216,8 @@ def log_posterior(problem: Problem, mode: Mode, theta: Array) -> Array:
     r = problem.t[near] - mean(problem.layout.split(theta), problem.rows.take(near))
     z2 = r**2 / mode.squared[near]
     like = -0.5 * (noise.NU + 1.0) * np.log1p(z2 / noise.NU) @ mode.weights[near]
-    return np.asarray(like - 0.5 * (((theta - problem.prior_mean) / mode.prior_sd) ** 2).sum(-1))
+    own = (((theta - problem.prior_mean) / mode.prior_sd) ** 2).sum(-1)
+    return np.asarray(like - 0.5 * (own + problem.laws.cost(theta)))
 
 
 def draws(problem: Problem, mode: Mode, count: int, rng: np.random.Generator) -> Array:

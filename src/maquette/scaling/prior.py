@@ -23,7 +23,8 @@ from typing import final
 
 import numpy as np
 
-from maquette.scaling.coordinates import Array, Setting
+from maquette.scaling.coordinates import Array, Axis, Setting
+from maquette.scaling.literature import Statement
 from maquette.scaling.mean import Layout
 
 
@@ -78,6 +79,63 @@ class Sizes:
     log_a_sd: float = 1.0
     choice_floor: float = 0.1
     choice_shift: float = 0.5
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Laws:
+    """Statements about sums of parameters: rows (R, P) of theta have means and spreads (R,)."""
+
+    rows: Array
+    mean: Array
+    sd: Array
+
+    @property
+    def precision(self) -> Array:
+        """What the statements add to the Hessian (P, P)."""
+        return np.asarray((self.rows.T / self.sd**2) @ self.rows)
+
+    def pull(self, theta: Array) -> Array:
+        """What the statements add to the gradient (P,)."""
+        return np.asarray(self.rows.T @ ((self.mean - self.rows @ theta) / self.sd**2))
+
+    def cost(self, theta: Array) -> Array:
+        """Sum of squared misses of theta (..., P), in their spreads."""
+        return np.asarray((((theta @ self.rows.T - self.mean) / self.sd) ** 2).sum(-1))
+
+
+def laws_of(
+    statements: Sequence[Statement],
+    layout: Layout,
+    settings: Sequence[Setting],
+    axes: Sequence[Axis],
+) -> Laws:
+    """Turn statements about exponents into statements about theta.
+
+    Those about a setting or an axis that the columns do not vary, or about a setting that is not
+    taken in log, say nothing here.
+
+    Parameters
+    ----------
+    statements
+        What is known of the drift.
+    layout
+        Where parameters lie.
+    settings, axes
+        The varying numeric settings and axes, in the order of the columns of x and s.
+    """
+    at = {
+        (setting.name, axis.name): layout.starts[3] + (1 + i) * layout.p + j
+        for j, setting in enumerate(settings)
+        if setting.kind == "log"
+        for i, axis in enumerate(axes)
+    }
+    kept = [s for s in statements if all(pair in at for pair in s.weights)]
+    rows = np.zeros((len(kept), layout.starts[-1]))
+    for row, statement in zip(rows, kept, strict=True):
+        for pair, weight in statement.weights.items():
+            row[at[pair]] = weight
+    return Laws(rows, np.asarray([s.mean for s in kept]), np.asarray([s.sd for s in kept]))
 
 
 def prior(

@@ -89,8 +89,10 @@ class Draws:
         Where parameters lie; draws (S, P).
     level_sd, shift_sd
         Spreads of the effects of single scales for each draw, (S,) and (S, p).
-    sizes, drift_sd
-        The priors.
+    sizes
+        Spreads of the priors.
+    still
+        Mean and spread of the drift in the axes that did not vary, each (E, p).
     ranges
         Lowest and highest scale tried in the axes that varied, each (A,).
     seed
@@ -102,6 +104,7 @@ class Draws:
     level_sd: Array
     shift_sd: Array
     sizes: Sizes
+    still: tuple[Array, Array]
     ranges: tuple[Array, Array]
     seed: int
 
@@ -155,7 +158,8 @@ class Draws:
             a = np.exp(z.log_a + z.log_a_sd * rng.standard_normal(count))
             alpha = z.alpha + z.alpha_sd * rng.standard_normal(count)
             low = low + np.log1p(a * np.exp(-alpha * ratio)) - np.log1p(a)
-            centre = centre + z.drift * ratio * rng.standard_normal((count, lay.p))
+            exponent = self.still[0][i] + self.still[1][i] * rng.standard_normal((count, lay.p))
+            centre = centre + ratio * exponent
             kappa = kappa + z.kappa_drift * ratio * rng.standard_normal((count, lay.p))
         m, t = mixing(parts.q, lay.p), siding(parts.t, lay.p)
         return Target(centre, low, kappa, parts.k, parts.h2, m, t)
