@@ -122,7 +122,42 @@ class BudgetChanged:
     workers: int = 1
 
 
-Body = Proposed | Started | Reported | Ended | Requeued | SpaceChanged | BudgetChanged
+@final
+@dataclass(frozen=True, slots=True)
+class StopAsked:
+    """A user asked the drivers at work to stop: the study, or only these trials of it.
+
+    A study drains: what runs ends, nothing new begins. A trial is told at its next report. `now`:
+    what runs is cancelled at once, and put back in the queue where the whole study stops.
+    """
+
+    trials: tuple[int, ...] = ()
+    now: bool = False
+    reason: str = ""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Enqueued:
+    """A user asked for a config to be tried next; `of`: the trial that it repeats."""
+
+    config: Mapping[str, Any]
+    scale: Mapping[str, float] = field(default_factory=dict)
+    origin: str = "user"
+    of: int | None = None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ProgramChanged:
+    """The program that a sweep runs, as JSON, and the seconds that one trial of it may take."""
+
+    program: Mapping[str, Any]
+    timeout: float | None = None
+
+
+Order = StopAsked | Enqueued | ProgramChanged
+Body = Proposed | Started | Reported | Ended | Requeued | SpaceChanged | BudgetChanged | Order
 
 _KINDS: dict[str, type[Any]] = {
     "proposed": Proposed,
@@ -132,6 +167,9 @@ _KINDS: dict[str, type[Any]] = {
     "requeued": Requeued,
     "space": SpaceChanged,
     "budget": BudgetChanged,
+    "stop": StopAsked,
+    "enqueued": Enqueued,
+    "program": ProgramChanged,
 }
 _NAMES = {cls: kind for kind, cls in _KINDS.items()}
 
@@ -172,8 +210,9 @@ def from_json(kind: str, data: Mapping[str, Any]) -> Body:
     if kind not in _KINDS:
         raise StoreError(f"unknown event kind {kind!r}", hint="a newer Maquette wrote this store")
     fields = dict(data)
-    if fields.get("start") is not None:
-        fields["start"] = tuple(fields["start"])
+    for name in ("start", "trials"):
+        if isinstance(fields.get(name), list):
+            fields[name] = tuple(fields[name])
     if "state" in fields:
         fields["state"] = State(fields["state"])
     try:

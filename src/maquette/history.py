@@ -20,16 +20,20 @@ from maquette.errors import StudyError
 from maquette.events import (
     BudgetChanged,
     Ended,
+    Enqueued,
     Event,
+    ProgramChanged,
     Proposed,
     Reported,
     Requeued,
     SpaceChanged,
     Started,
+    StopAsked,
 )
 from maquette.fidelity import Duration, Fidelity
 from maquette.instances import Instances
 from maquette.objective import Objective
+from maquette.orders import Orders
 from maquette.records import JobRecord, TrialRecord
 from maquette.rng import generator
 from maquette.scale import Scale
@@ -69,6 +73,8 @@ class History:
         One record a trial, in order of proposal; index is the trial's number.
     jobs
         One record a job, in order of proposal.
+    orders
+        What users asked of the study while it runs: to stop, and configs to try next.
     """
 
     def __init__(self, problem: Problem, events: Iterable[Event] = ()) -> None:
@@ -76,6 +82,7 @@ class History:
         self.trials: list[TrialRecord] = []
         self.jobs: list[JobRecord] = []
         self.budget = BudgetChanged()
+        self.orders = Orders()
         self.last = 0
         self._pending: dict[int, None] = {}
         self._queued: dict[int, None] = {}
@@ -214,6 +221,8 @@ class History:
                 self.budget = body
             case SpaceChanged() as body:
                 self._change_space(body)
+            case StopAsked() | Enqueued() | ProgramChanged() as body:
+                self.orders.take(event.number, body)
 
     def _propose(self, body: Proposed, coded: Iterator[tuple[np.ndarray, np.ndarray]]) -> None:
         fidelity = Fidelity(body.until, body.scale, body.instance)
@@ -223,6 +232,7 @@ class History:
                 TrialRecord(body.trial, body.config, row, active, body.origin, body.why, body.scale)
             )
             self._cells.setdefault(self._cell(body.scale), []).append(body.trial)
+            self.orders.proposed(body)
         job = JobRecord(
             body.job, body.trial, fidelity, body.first_step, body.start, body.final, body.basis
         )

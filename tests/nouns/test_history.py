@@ -233,6 +233,9 @@ BODIES = [
     Requeued(1, 2, "lost"),
     SpaceChanged({"a": 1}),
     ev.BudgetChanged(10, None, 5.0, 2),
+    ev.StopAsked((3, 4), True, "enough"),
+    ev.Enqueued(CONFIG, {"width": 2}, "requeued", 4),
+    ev.ProgramChanged({"words": ["a", "{lr}"]}, 60.0),
 ]
 
 

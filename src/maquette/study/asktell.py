@@ -12,6 +12,7 @@ from maquette.errors import StudyError, nearest
 from maquette.events import Ended, Event, Proposed, Reported
 from maquette.history import History, JobRecord
 from maquette.number import as_number
+from maquette.orders import STOPPED
 from maquette.rng import derived_seed
 from maquette.schedule.protocol import Done, Scheduler, Wait
 from maquette.search.protocol import Searcher
@@ -21,7 +22,7 @@ from maquette.store.protocol import Store
 from maquette.study.budget import Budget
 from maquette.study.patient import patiently
 from maquette.study.proposer import Proposer
-from maquette.trial import Decision, Report, State, Trial
+from maquette.trial import Action, Decision, Report, State, Trial
 
 # How long `ask` waits for another process that is proposing.
 ASK_SECONDS = 60.0
@@ -160,6 +161,8 @@ class _StoreChannel:
         )
         patiently(lambda: self._store.record(self._study, {job.number: job.token}, [body]))
         history.extend(self._store.read(self._study, history.last))
+        if job.trial in history.orders.trials:
+            return Decision(Action.STOP, job.trial, STOPPED)
         for decision in self._scheduler.decide(history, job.trial):
             if decision.trial == job.trial:
                 return decision

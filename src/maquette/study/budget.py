@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from maquette.errors import StudyError, nearest
+from maquette.events import BudgetChanged
 from maquette.history import History
 from maquette.number import as_number
 
@@ -76,3 +77,8 @@ class Budget:
         if self.cost is not None and history.cost >= self.cost:
             return f"cost {self.cost:g} is spent"
         return ""
+
+
+def recorded(budget: Budget, workers: int) -> BudgetChanged:
+    """Return the event that tells every driver and viewer what may be spent."""
+    return BudgetChanged(budget.trials, budget.seconds, budget.cost, workers)

@@ -17,12 +17,14 @@ from maquette.errors import StoreError, StoreUnavailableError
 from maquette.events import Ended, Event, Reported, Requeued
 from maquette.executor.protocol import Adopting, Executor, Outcome, Task
 from maquette.history import History, JobRecord
+from maquette.orders import STOPPED
 from maquette.rng import derived_seed
 from maquette.schedule.protocol import Done, Scheduler, Wait
 from maquette.store.protocol import LeaseLostError, LostJob, Store
 from maquette.study.heartbeat import Heartbeat
 from maquette.study.interrupt import Interrupted, Interrupts
 from maquette.study.lost import again, report_counts, survivors
+from maquette.study.obey import Obedience
 from maquette.study.persist import save_outcome, saved_outcome
 from maquette.study.proposer import Proposal, Proposer
 from maquette.study.settings import Settings
@@ -57,6 +59,8 @@ class Driver:
         self._next_watch = 0.0
         self._next_proposal = 0.0
         self._why_done = ""
+        self._obedience = Obedience(history, executor)
+        self._inline = False
 
     def run(self, proposer: Proposer, interrupts: Interrupts, *, inline: bool) -> str:
         """Drive the study; return why it ended.
@@ -68,6 +72,7 @@ class Driver:
         StoreError
             If the store cannot be written for longer than a driver waits.
         """
+        self._inline = inline
         pool = None if inline else ThreadPoolExecutor(1, thread_name_prefix="proposer")
         with interrupts:
             try:
@@ -98,6 +103,9 @@ class Driver:
         proposal: Future[Proposal] | None = None
         while interrupts.count < 2:
             self._sync()
+            interrupts.count = max(interrupts.count, self._obedience.follow(self._tokens))
+            if interrupts.count >= 2:
+                return
             self._upkeep()
             stopping = interrupts.count > 0 or self._spent()
             if proposal is not None and proposal.done():
@@ -166,6 +174,9 @@ class Driver:
 
     def _launch(self, job: JobRecord) -> None:
         self._tokens[job.number] = job.token
+        if self._obedience.unwanted(job):
+            self._finish(Outcome(job.number, State.STOPPED, message=STOPPED))
+            return
         self._executor.start(self._task(job))
 
     def _task(self, job: JobRecord) -> Task:
@@ -202,6 +213,9 @@ class Driver:
         )
         if not self._record(number, body):
             return Decision(trial=job.trial)
+        asked = self._obedience.answer(job, inline=self._inline)
+        if asked is not None:
+            return asked
         for decision in self._scheduler.decide(self._history, job.trial):
             if not decision:
                 self._orders[decision.trial] = decision
@@ -211,6 +225,7 @@ class Driver:
         job = self._history.jobs[outcome.job]
         if outcome.job not in self._tokens:
             return
+        outcome = self._obedience.judged(job, outcome)
         state = outcome.state
         if state is State.DONE and not job.final:
             state = State.PAUSED

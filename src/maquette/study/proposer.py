@@ -22,6 +22,7 @@ from maquette.schedule.protocol import Done, Scheduler, Wait
 from maquette.search.protocol import Searcher
 from maquette.store.protocol import LeaseLostError, Store
 from maquette.study.budget import Budget
+from maquette.study.wishes import Wishes
 from maquette.trial import Job, Suggestion
 
 Proposal = Sequence[Event] | Wait | Done | None
@@ -81,7 +82,9 @@ class Proposer:
 
     def _next(self, n: int, room: float) -> list[Job] | Wait | Done:
         rng = self._history.rng()
-        searcher = self._searcher if room >= 1 else _NothingNew()
+        searcher = Wishes(self._history, self._searcher if room >= 1 else _NothingNew())
+        # What users asked for by name runs, even if the budget of trials is spent.
+        room = max(room, len(searcher))
         jobs = self._scheduler.next(self._history, searcher, n, rng)
         if isinstance(jobs, Wait | Done):
             return jobs
@@ -91,6 +94,7 @@ class Proposer:
                 if room < 1:
                     continue
                 room -= 1
+                job = searcher.placed(job)  # noqa: PLW2901 - the same job, where it was asked for
             kept.append(job)
         if kept:
             return kept

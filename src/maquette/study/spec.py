@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from maquette.errors import StoreVersionError, StudyError
+from maquette.events import SpaceChanged
 from maquette.fidelity import Duration
 from maquette.history import Problem
 from maquette.instances import Instances
@@ -74,6 +75,25 @@ def refuse_changes(name: str, stored: Problem, given: Problem) -> None:
             [f"study {name!r}: {p}" for p in problems],
             hint="give the study another name, or the settings that it was created with",
         )
+
+
+def growth(name: str, stored: Space, given: Space) -> list[SpaceChanged]:
+    """Return the event that widens the stored space to the one given, if they differ.
+
+    Raises
+    ------
+    StudyError
+        If the space given is narrower; the differences are named.
+    """
+    if given == stored:
+        return []
+    if not given.widens(stored):
+        changes = stored.diff(given)
+        raise StudyError(
+            [f"study {name!r}: the space is narrower than the stored one: {c}" for c in changes],
+            hint="give the study another name, or a space that holds all of the old one",
+        )
+    return [SpaceChanged(given.to_json())]
 
 
 def _plain(value: Any) -> Any:

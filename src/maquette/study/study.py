@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, final, overload
 
 from maquette.errors import StudyError
-from maquette.events import BudgetChanged, SpaceChanged
-from maquette.executor.kinds import Kind, by_name
+from maquette.events import Body
+from maquette.executor.kinds import Kind
 from maquette.executor.protocol import Executor, Function
 from maquette.fidelity import Duration
 from maquette.history import History, Problem, TrialRecord
@@ -21,9 +21,10 @@ from maquette.schedule.protocol import Scheduler
 from maquette.search.protocol import Searcher
 from maquette.space import Space
 from maquette.store.protocol import Store
+from maquette.study import orders
 from maquette.study.asktell import AskTell
 from maquette.study.best import Best, find_best
-from maquette.study.budget import Budget
+from maquette.study.budget import Budget, recorded
 from maquette.study.driver import Driver
 from maquette.study.interrupt import Interrupts
 from maquette.study.parts import check_store, checked_seed, described, identity, methods, opened
@@ -31,7 +32,7 @@ from maquette.study.patient import PatientStore
 from maquette.study.placement import place
 from maquette.study.proposer import Proposer
 from maquette.study.settings import Settings, Watch
-from maquette.study.spec import from_spec, refuse_changes, to_spec
+from maquette.study.spec import from_spec, growth, refuse_changes, to_spec
 from maquette.trial import State, Trial
 
 if TYPE_CHECKING:
@@ -118,12 +119,18 @@ class Study:
         refuse_changes(name, self._problem, problem)
         self._history = History(self._problem)
         self._refresh()
-        self._grow(problem.space)
+        self._write(growth(name, self._history.space, problem.space))
         self._turns: AskTell | None = None
 
     @classmethod
-    def load(cls, name: str, store: str | os.PathLike[str] | Store | None = None) -> Study:
-        """Open a stored study to look at it: nothing is written, and it cannot be run.
+    def load(
+        cls,
+        name: str,
+        store: str | os.PathLike[str] | Store | None = None,
+        *,
+        read_only: bool = True,
+    ) -> Study:
+        """Open a stored study to look at it, or, not read-only, to `stop`, `requeue` and `add`.
 
         Raises
         ------
@@ -132,8 +139,11 @@ class Study:
         """
         self = cls.__new__(cls)
         self.name, self.fn = name, None
-        self._store = opened(place(store, 0)[0], read_only=True)
+        where = place(store, 0)[0]
+        self._store = opened(where, read_only=True)
         row = self._store.find(name)
+        if not read_only:  # only now: a store that is opened for writing is made if it is missing
+            self._store = opened(where)
         self._id = row.id
         self._problem = from_spec(row.spec)
         self._history = History(self._problem)
@@ -302,27 +312,9 @@ class Study:
         StudyError
             If there is no function, or no trial ended with a result.
         """
-        from maquette.executor import open_executor
-        from maquette.store.owner import new_owner
-        from maquette.study.folders import trial_folder
+        from maquette.study.running import run
 
-        if self.fn is None:
-            raise StudyError(
-                f"study {self.name!r} has no function to run",
-                hint="give fn to Study, or use ask() and tell()",
-            )
-        if not is_count(workers):
-            raise StudyError(f"workers must be a positive whole number, not {workers!r}")
-        limit = Budget.parse(budget)
-        if limit == Budget():
-            raise StudyError("a budget is needed", hint="for example budget=50")
-        kind = by_name(executor, workers)
-        settings = Settings(
-            limit, trial_folder(self, self._store.url, self.name, folder), timeout, retries, watch
-        )
-        # A script that is read again by the executor's server stops here, before it writes.
-        executor_ = open_executor(kind, self.fn, workers)
-        self.drive(executor_, settings, new_owner(), workers, inline=kind.inline)
+        run(self, Budget.parse(budget), (workers, executor), (timeout, retries, watch), folder)
         return self.best()
 
     def drive(
@@ -333,7 +325,8 @@ class Study:
         `run` for those who bring their own executor, which is closed in the end. With `inline`
         proposals are made in this thread.
         """
-        self._record_budget(settings.budget, workers)
+        body = recorded(settings.budget, workers)
+        self._write([] if body == self.history.budget else [body])
         settings = replace(settings, study=identity(self._store.find(self.name)))
         interrupts = Interrupts(inline)
         store = PatientStore(self._store, settings.patience, lambda: interrupts.count > 1)
@@ -343,6 +336,53 @@ class Study:
             store, self._id, self._problem, self._methods, shared, turn=settings.turn
         )
         return driver.run(proposer, interrupts, inline=inline)
+
+    # --- acting on a study, from any process ------------------------------------------------
+
+    def stop(self, trials: int | Sequence[int] | None = None, *, now: bool = False) -> None:
+        """Ask all drivers at work on the study to stop, wherever they run; or stop some trials.
+
+        A study drains: what runs ends, nothing new begins. A trial that waits or is paused ends at
+        once, one that runs at its next report. With `now` what runs is cancelled; the trials of a
+        study are put back in the queue. StudyError if there is no such trial, or it has ended.
+        """
+        self._write(orders.stop(self.history, trials, now=now))
+
+    def requeue(
+        self,
+        trials: int | Sequence[int] | None = None,
+        *,
+        states: str | Iterable[str] | None = None,
+    ) -> list[int]:
+        """Have the configs of ended trials tried again as new trials; return the old numbers.
+
+        They run before anything else is proposed, even if the budget of trials is spent; the old
+        trials stay as they ended. StudyError if there is no such trial or state.
+
+        Parameters
+        ----------
+        trials
+            Numbers of ended trials.
+        states
+            All that ended so and were not tried again yet. None, and no `trials`: crashed, oom
+            and timeout.
+        """
+        bodies = orders.requeue(self.history, trials, states)
+        self._write(bodies)
+        return [body.of for body in bodies if body.of is not None]
+
+    def add(self, config: Mapping[str, Any], *, scale: Mapping[str, float] | None = None) -> None:
+        """Have a config tried next, even if the budget of trials is spent.
+
+        Parameters left out take their defaults; without a `scale` the scheduler chooses the cell.
+        SpaceError or ScaleError if the config or the cell is none of the study's.
+        """
+        self._write([orders.add(self.history, config, scale)])
+
+    def _write(self, bodies: Sequence[Body]) -> None:
+        if bodies:
+            self._store.append(self._id, bodies)
+            self._refresh()
 
     # --- inside ----------------------------------------------------------------------------
 
@@ -356,27 +396,3 @@ class Study:
         if self._turns is None:
             self._turns = AskTell(self._store, self._id, self._history, self._methods)
         return self._turns
-
-    def _record_budget(self, budget: Budget, workers: int) -> None:
-        """Record the budget when it changes, so that every driver and viewer knows it."""
-        body = BudgetChanged(budget.trials, budget.seconds, budget.cost, workers)
-        if self.history.budget != body:
-            self._store.append(self._id, [body])
-            self._refresh()
-
-    def _grow(self, space: Space) -> None:
-        """Widen the stored space to the one given, or refuse with the differences."""
-        stored = self._history.space
-        if space == stored:
-            return
-        changes = stored.diff(space)
-        if not space.widens(stored):
-            raise StudyError(
-                [
-                    f"study {self.name!r}: the space is narrower than the stored one: {c}"
-                    for c in changes
-                ],
-                hint="give the study another name, or a space that holds all of the old one",
-            )
-        self._store.append(self._id, [SpaceChanged(space.to_json())])
-        self._refresh()

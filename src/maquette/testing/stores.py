@@ -21,12 +21,15 @@ from maquette.events import (
     Body,
     BudgetChanged,
     Ended,
+    Enqueued,
     Event,
+    ProgramChanged,
     Proposed,
     Reported,
     Requeued,
     SpaceChanged,
     Started,
+    StopAsked,
 )
 from maquette.store import Store
 from maquette.testing.expect import expect, refused
@@ -124,6 +127,9 @@ def check_every_kind(store: Store) -> None:
         Ended(-1, -1, State.PAUSED, odd, cost=math.nan, seconds=1e-9, message="x\ny'"),
         Proposed(0, -1, None, instance=True),
         Ended(-1, -1, State.CRASHED, message="Traceback: no more memory"),
+        StopAsked((0, 3), now=True, reason="é"),
+        Enqueued(config, {"width": 64.0}, of=0),
+        ProgramChanged({"words": ["python", "--lr={lr}"]}, math.inf),
     ]
     written = store.append(study, bodies)
     _, job, token = running(store, study, "owner")
