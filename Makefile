@@ -41,7 +41,7 @@ $(VENV)/.torch: $(VENV)/.core
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.torch
-	$(PIP) -e '.[torch,dev]'
+	$(PIP) -e '.[torch,ray,dev]'
 	@touch $@
 
 $(VENV)/.docs: $(VENV)/.core

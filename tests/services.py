@@ -62,6 +62,7 @@ SERVICES: dict[str, Callable[[], str | None]] = {
     "data": _data,
     "pandas": _module("pandas"),
     "postgres": _postgres,
+    "ray": _module("ray"),
     "submitit": _module("submitit"),
     "torch": _module("torch"),
 }

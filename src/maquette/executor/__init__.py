@@ -5,6 +5,7 @@ from __future__ import annotations
 from maquette.errors import ExecutorError
 from maquette.executor.kinds import KINDS, Inline, Kind, Process, by_name
 from maquette.executor.protocol import Adopting, Executor, Function, OnReport, Outcome, Task
+from maquette.executor.ray import Ray
 from maquette.executor.slurm import Slurm
 from maquette.number import is_count
 
@@ -18,6 +19,7 @@ __all__ = [
     "OnReport",
     "Outcome",
     "Process",
+    "Ray",
     "Slurm",
     "Task",
     "by_name",

@@ -16,6 +16,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
 from types import ModuleType
 from typing import Any, Protocol, final, runtime_checkable
@@ -53,6 +54,18 @@ class _ScriptReachedRun(BaseException):
 
 
 @final
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A function that another process has described, not looked for yet."""
+
+    reference: Mapping[str, Any]
+
+    def __call__(self, trial: Trial) -> Any:
+        """Find the function and run a trial."""
+        return find(dict(self.reference))(trial)
+
+
+@final
 class _Preparing:
     """Whether this process is a server that is executing the user's file to get at a function."""
 
@@ -85,6 +98,8 @@ def describe(fn: Function) -> dict[str, Any]:
     ExecutorError
         If it can be found neither by name nor by cloudpickle.
     """
+    if isinstance(fn, Described):
+        return dict(fn.reference)
     if isinstance(fn, Portable) and not isinstance(fn, type):
         return {**describe(type(fn)), "data": fn.to_json()}
     module = sys.modules.get(getattr(fn, "__module__", None) or "")

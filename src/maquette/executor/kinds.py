@@ -14,6 +14,7 @@ from typing import Any, Protocol, final, runtime_checkable
 
 from maquette.errors import ExecutorError, nearest
 from maquette.executor.protocol import Executor, Function
+from maquette.executor.ray import Ray
 from maquette.executor.slurm import Slurm
 from maquette.number import as_number, is_count
 
@@ -103,7 +104,7 @@ class Process:
 
 
 KINDS: Mapping[str, Callable[[], Kind]] = MappingProxyType(
-    {"inline": Inline, "process": Process, "slurm": Slurm}
+    {"inline": Inline, "process": Process, "ray": Ray, "slurm": Slurm}
 )
 
 
