@@ -60,6 +60,16 @@ class Started:
 
 @final
 @dataclass(frozen=True, slots=True)
+class Resume:
+    """From where a job goes on, where that is not what was proposed; no event, a part of one."""
+
+    first_step: float
+    start: tuple[str, ...] = ()
+    note: str = ""
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Reported:
     """A running job reported."""
 

@@ -20,6 +20,9 @@ def test_status_has_its_keys(bowl: Cli) -> None:
     assert found["study"] == "bowl"
     assert sum(found["trials"].values()) == 24
     assert found["budget"]["trials"] == 24
+    assert found["budget"]["spent"]["trials"] == 24
+    assert found["budget"]["left"] == {"trials": 0, "seconds": None, "cost": None}
+    assert "24 of 24, 0 left" in bowl("status", "bowl").out
     assert found["best"]["trial"] >= 0
     listed = bowl("status", "--json").json
     assert [s["study"] for s in listed["studies"]] == ["bowl"]

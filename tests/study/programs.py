@@ -17,6 +17,12 @@ def slow(trial):
     return trial["x"]
 
 
+def priced(trial):
+    """Take a while, and cost ten."""
+    time.sleep(0.05 + 0.1 * trial["x"])
+    return {"loss": trial["x"], "flops": 10.0}
+
+
 def curve(trial):
     loss = 9.0
     for step in range(1, int(trial.until["steps"]) + 1):

@@ -1,4 +1,7 @@
-"""A driver in a process of its own: python -m tests.study.runner URL FUNCTION BUDGET WORKERS."""
+"""A driver in a process of its own: python -m tests.study.runner URL FUNCTION BUDGET WORKERS.
+
+BUDGET is a number of trials, or for example ``cost=300``.
+"""
 
 import sys
 
@@ -14,10 +17,13 @@ def main() -> int:
         getattr(programs, function),
         store=url,
         searcher="random",
+        objective=mq.Objective("loss", cost="flops" if budget.startswith("cost") else None),
     )
     print("ready", flush=True)
+    kind, _, amount = budget.rpartition("=")
+    limit = mq.Budget(**{kind: float(amount)}) if kind else int(amount)
     try:
-        study.run(int(budget), workers=int(workers), executor="process")
+        study.run(limit, workers=int(workers), executor="process")
     except mq.Interrupted:
         return 3
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -49,6 +50,12 @@ def document(study: Study) -> dict[str, Any]:
 
     history = study.history
     budget = history.budget
+    spent = {
+        "trials": len(history.trials),
+        "seconds": history.elapsed(),
+        "cost": history.cost,
+    }
+    totals = {"trials": budget.trials, "seconds": budget.seconds, "cost": budget.cost}
     try:
         best = best_document(study.best())
     except StudyError:
@@ -58,14 +65,9 @@ def document(study: Study) -> dict[str, Any]:
         "store": study.store_url,
         "trials": history.counts(),
         "budget": {
-            "trials": budget.trials,
-            "seconds": budget.seconds,
-            "cost": budget.cost,
-            "spent": {
-                "trials": len(history.trials),
-                "seconds": history.elapsed(),
-                "cost": history.cost,
-            },
+            **totals,
+            "spent": spent,
+            "left": {n: None if of is None else max(0, of - spent[n]) for n, of in totals.items()},
         },
         "best": best,
     }
@@ -73,14 +75,14 @@ def document(study: Study) -> dict[str, Any]:
 
 def _text(found: dict[str, Any]) -> str:
     budget, best = found["budget"], found["best"]
-    spent = budget["spent"]
-    used = {
-        "trials": (str(spent["trials"]), budget["trials"]),
-        "seconds": (clock(spent["seconds"]), budget["seconds"] and clock(budget["seconds"])),
-        "cost": (short(spent["cost"]), budget["cost"] and short(budget["cost"])),
-    }
+    form: dict[str, Callable[[Any], str]] = {"trials": str, "seconds": clock, "cost": short}
     lines = [f"{found['study']} in {found['store']}", f"  trials  {_states(found['trials'])}"]
-    lines += [f"  budget  {n}: {now} of {of}" for n, (now, of) in used.items() if of is not None]
+    lines += [
+        f"  budget  {n}: {write(budget['spent'][n])} of {write(budget[n])}, "
+        f"{write(budget['left'][n])} left"
+        for n, write in form.items()
+        if budget[n] is not None
+    ]
     if best is not None:
         low, high = best["interval"]
         settings = ", ".join(f"{k} {short(v)}" for k, v in best["config"].items())

@@ -8,7 +8,7 @@ from maquette.history import History
 from maquette.report.boundary import at_the_edge, cliff
 from maquette.report.evidence import Evidence, gather
 from maquette.report.importance import effects
-from maquette.report.words import listed, percent, place, ranged, short
+from maquette.report.words import listed, percent, place, ranged, short, span
 from maquette.study.best import Best
 from maquette.study.study import Study
 
@@ -38,6 +38,7 @@ def answers(
         3. What mattered and what did not; whether more budget would help.
         4. With a scale: what to use at the target, the loss to expect, how far to trust it and
            what would raise the trust most.
+        5. With a budget: what is spent of it, and what is left.
     """
     evidence = source if isinstance(source, Evidence) else gather(source, model, recipe)
     if evidence.best is None:
@@ -46,6 +47,7 @@ def answers(
     paragraphs = [best_answer(evidence), flat_answer(evidence), matter_answer(evidence)]
     if evidence.history.axes:
         paragraphs.append(target_answer(evidence))
+    paragraphs.append(budget_answer(evidence.history))
     return [p for p in paragraphs if p]
 
 
@@ -194,6 +196,24 @@ def more_budget(evidence: Evidence) -> str:
     if late is not None and late > noise:
         return f"{left}, and the last third of the trials still improved by {percent(late)}: go on."
     return f"{left}: more runs near the optimum would still narrow it."
+
+
+def budget_answer(history: History) -> str:
+    """Say what is spent of the budget, and what is left; empty where none was ever set."""
+    budget, seconds = history.budget, history.elapsed()
+    unit = f" {history.objective.cost}" if history.objective.cost else ""
+    parts = []
+    if budget.trials is not None:
+        left = max(0, budget.trials - len(history.trials))
+        parts.append(f"{len(history.trials)} of {budget.trials} trials ({left} left)")
+    if budget.seconds is not None:
+        left_text = span(max(0.0, budget.seconds - seconds))
+        parts.append(f"{span(seconds)} of {span(budget.seconds)} ({left_text} left)")
+    if budget.cost is not None:
+        left_text = short(max(0.0, budget.cost - history.cost))
+        spent = f"{short(history.cost)} of {short(budget.cost)}{unit}"
+        parts.append(f"a cost of {spent} ({left_text} left)")
+    return f"Spent of the budget: {listed(parts)}." if parts else ""
 
 
 def _late_gain(evidence: Evidence) -> float | None:

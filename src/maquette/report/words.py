@@ -29,6 +29,13 @@ def percent(fraction: float) -> str:
     return f"{100 * fraction:.0f} %" if size >= 10 else f"{100 * fraction:.2g} %"
 
 
+def span(seconds: float) -> str:
+    """Return a time: ``45 s``, ``12 min`` or ``3.5 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:,.1f} h"
+
+
 def listed(parts: Iterable[str]) -> str:
     """Join with commas and a last "and"."""
     items = list(parts)

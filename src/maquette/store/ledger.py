@@ -8,11 +8,20 @@ leases to change. Every store obeys the same rules because there is only one cop
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import final
 
 from maquette.errors import StoreError
-from maquette.events import Body, Ended, Proposed, Reported, Requeued, Started, kind_of
+from maquette.events import (
+    Body,
+    Ended,
+    Proposed,
+    Reported,
+    Requeued,
+    Resume,
+    Started,
+    kind_of,
+)
 from maquette.store.protocol import LeaseLostError, LostJob, ProposerLease
 
 PROPOSER = -1
@@ -159,27 +168,36 @@ class Ledger:
         if held is not None and (held.owner, held.token) == (lease.owner, lease.token):
             self.changes[PROPOSER] = Lease(PROPOSER, None, held.token)
 
-    def start(self, job: int, owner: str, ttl: float | None) -> None:
-        """Give a queued job to `owner`; does nothing if it is not queued."""
+    def start(
+        self,
+        job: int,
+        owner: str,
+        ttl: float | None,
+        resume: Resume | None = None,
+        seen: int | None = None,
+    ) -> None:
+        """Give a queued job to `owner`; does nothing if it is not queued.
+
+        Nor if `seen` is given, and events were written after the one of that number.
+        """
         held = self._lease(job)
-        if held is None or held.owner is not None:
+        if held is None or held.owner is not None or seen not in (None, self.head.events):
             return
-        self._give(job, held, owner, ttl)
+        more = {} if resume is None else asdict(resume)
+        self._give(held, Started(held.trial, job, owner, held.token + 1, **more), ttl)
 
     def adopt(self, lost: LostJob, owner: str, ttl: float | None) -> None:
         """Give a lost job to `owner`; does nothing if it is lost no more."""
         held = self._lease(lost.job)
         if held is None or not self._holds(lost.job, lost.token) or not self._lapsed(held):
             return
-        self._give(lost.job, held, owner, ttl, adopted=True)
+        started = Started(held.trial, lost.job, owner, held.token + 1, adopted=True)
+        self._give(held, started, ttl)
 
-    def _give(
-        self, job: int, held: Lease, owner: str, ttl: float | None, *, adopted: bool = False
-    ) -> None:
+    def _give(self, held: Lease, started: Started, ttl: float | None) -> None:
         expires = None if ttl is None else self.head.now + ttl
-        lease = Lease(held.trial, owner, held.token + 1, expires)
-        self.changes[job] = lease
-        self.bodies.append(Started(held.trial, job, owner, lease.token, adopted=adopted))
+        self.changes[started.job] = Lease(held.trial, started.owner, started.token, expires)
+        self.bodies.append(started)
 
     def record(
         self, tokens: Mapping[int, int], bodies: Sequence[Reported | Ended | Requeued]
@@ -254,5 +272,5 @@ def lost_jobs(
     for job, lease in sorted(leases.items()):
         reason = None if job == PROPOSER else lost_because(lease, now, cached)
         if reason is not None:
-            rows.append(LostJob(lease.trial, job, lease.token, reason))
+            rows.append(LostJob(lease.trial, job, lease.token, reason, lease.expires))
     return rows

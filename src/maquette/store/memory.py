@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar, final
 
 from maquette.errors import StoreError
-from maquette.events import Body, Ended, Event, Proposed, Reported, Requeued
+from maquette.events import Body, Ended, Event, Proposed, Reported, Requeued, Resume
 from maquette.store import codec
 from maquette.store.ledger import Head, Lease, Ledger, lost_jobs
 from maquette.store.names import checked_name, no_such_study
@@ -118,9 +118,17 @@ class MemoryStore:
         """Give the lease back with nothing written; a lease already lost is no error."""
         self._turn(study, lambda ledger: ledger.release_proposer(lease))
 
-    def start(self, study: int, job: int, owner: str, ttl: float | None) -> Event | None:
+    def start(
+        self,
+        study: int,
+        job: int,
+        owner: str,
+        ttl: float | None,
+        resume: Resume | None = None,
+        seen: int | None = None,
+    ) -> Event | None:
         """Take a queued job for `ttl` seconds (None: until it ends) and write `Started`."""
-        events = self._turn(study, lambda ledger: ledger.start(job, owner, ttl))[1]
+        events = self._turn(study, lambda ledger: ledger.start(job, owner, ttl, resume, seen))[1]
         return events[0] if events else None
 
     def adopt(self, study: int, lost: LostJob, owner: str, ttl: float | None) -> Event | None:

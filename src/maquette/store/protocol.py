@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, final, runtime_checkable
 
 from maquette.errors import StoreError
-from maquette.events import Body, Ended, Event, Proposed, Reported, Requeued
+from maquette.events import Body, Ended, Event, Proposed, Reported, Requeued, Resume
 
 
 @final
@@ -48,12 +48,16 @@ class ProposerLease:
 @final
 @dataclass(frozen=True, slots=True)
 class LostJob:
-    """A started job whose lease has expired or whose owner is provably dead."""
+    """A started job whose lease has expired or whose owner is provably dead.
+
+    `expires` is when its lease ran out or would have, by the store's clock; None: it had no end.
+    """
 
     trial: int
     job: int
     token: int
     reason: str
+    expires: float | None = None
 
 
 @runtime_checkable
@@ -96,10 +100,20 @@ class Store(Protocol):
     def release_proposer(self, study: int, lease: ProposerLease) -> None:
         """Give the lease back with nothing written; a lease already lost is no error."""
 
-    def start(self, study: int, job: int, owner: str, ttl: float | None) -> Event | None:
+    def start(
+        self,
+        study: int,
+        job: int,
+        owner: str,
+        ttl: float | None,
+        resume: Resume | None = None,
+        seen: int | None = None,
+    ) -> Event | None:
         """Take a queued job for `ttl` seconds (None: until it ends) and write `Started`.
 
-        Returns None if another owner has taken it, or it is not queued any more.
+        `resume` says from where it goes on, if not as proposed. Returns None if another owner has
+        taken it, or it is not queued any more; or if `seen` is given, and the study has events
+        after the one of that number: so that what was decided from them still holds.
         """
 
     def adopt(self, study: int, lost: LostJob, owner: str, ttl: float | None) -> Event | None:

@@ -19,7 +19,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
 from maquette.errors import StoreError, StoreUnavailableError
-from maquette.events import Body, Ended, Event, Proposed, Reported, Requeued, kind_of
+from maquette.events import Body, Ended, Event, Proposed, Reported, Requeued, Resume, kind_of
 from maquette.store import codec, migrations
 from maquette.store.failures import translated
 from maquette.store.ledger import PROPOSER, Head, Lease, Ledger, lost_jobs
@@ -239,9 +239,19 @@ class SQLStore:
         """Give the lease back with nothing written; a lease already lost is no error."""
         self._turn(study, [PROPOSER], lambda ledger: ledger.release_proposer(lease))
 
-    def start(self, study: int, job: int, owner: str, ttl: float | None) -> Event | None:
+    def start(
+        self,
+        study: int,
+        job: int,
+        owner: str,
+        ttl: float | None,
+        resume: Resume | None = None,
+        seen: int | None = None,
+    ) -> Event | None:
         """Take a queued job for `ttl` seconds (None: until it ends) and write `Started`."""
-        written = self._turn(study, [job], lambda ledger: ledger.start(job, owner, ttl))[1]
+        written = self._turn(
+            study, [job], lambda ledger: ledger.start(job, owner, ttl, resume, seen)
+        )[1]
         return written[0] if written else None
 
     def adopt(self, study: int, lost: LostJob, owner: str, ttl: float | None) -> Event | None:

@@ -48,6 +48,8 @@ class Budget:
             problems.append(f"budget trials must be a whole number, not {self.trials!r}")
         if problems:
             raise StudyError(problems)
+        if self.trials is not None:
+            object.__setattr__(self, "trials", int(self.trials))  # 100.0 and 1e2 are counts too
 
     @classmethod
     def parse(cls, spec: Budget | int | Mapping[str, Any] | None) -> Budget:

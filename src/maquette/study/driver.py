@@ -23,7 +23,8 @@ from maquette.schedule.protocol import Done, Scheduler, Wait
 from maquette.store.protocol import LeaseLostError, LostJob, Store
 from maquette.study.heartbeat import Heartbeat
 from maquette.study.interrupt import Interrupted, Interrupts
-from maquette.study.lost import again, report_counts, survivors
+from maquette.study.lost import again, last_alive, report_counts, survivors
+from maquette.study.meter import Meter
 from maquette.study.obey import Obedience
 from maquette.study.persist import save_outcome, saved_outcome
 from maquette.study.proposer import Proposal, Proposer
@@ -51,6 +52,7 @@ class Driver:
         self._store, self._study, self._history = store, study, history
         self._scheduler, self._executor, self._settings = scheduler, executor, settings
         self._owner = owner
+        self._meter = Meter(settings.budget, settings.clock)
         self._tokens: dict[int, int] = {}
         self._orders: dict[int, Decision] = {}
         self._idle_at = -1
@@ -132,7 +134,7 @@ class Driver:
         return self._executor.slots - len(self._tokens)
 
     def _spent(self) -> bool:
-        why = self._settings.budget.spent(self._history, self._settings.clock())
+        why = self._meter.spent(self._history)
         self._why_done = why or self._why_done
         return bool(why)
 
@@ -165,12 +167,26 @@ class Driver:
         for job in self._history.queued:
             if self._free() <= 0:
                 return
-            event = self._store.start(self._study, job.number, self._owner, self._settings.lease)
-            if event is None:
-                self._sync()
-            else:
+            event = self._take_job(job)
+            if event is not None:
                 self._fold([event])
                 self._launch(self._history.jobs[job.number])
+
+    def _take_job(self, job: JobRecord) -> Event | None:
+        """Take a queued job, unless another driver does, or the budget is spent first.
+
+        A bound on seconds or cost holds for all drivers together: a job starts only if nothing
+        has happened since this driver last looked what is left.
+        """
+        while job.state is State.QUEUED and not self._spent():
+            seen = self._history.last if self._meter.bounded else None
+            event = self._store.start(
+                self._study, job.number, self._owner, self._settings.lease, seen=seen
+            )
+            if event is not None:
+                return event
+            self._sync()
+        return None
 
     def _launch(self, job: JobRecord) -> None:
         self._tokens[job.number] = job.token
@@ -268,6 +284,8 @@ class Driver:
     # --- the rest of the world -------------------------------------------------------------
 
     def _fold(self, events: Sequence[Event]) -> None:
+        """Take in what this driver has just written."""
+        self._meter.hear(events)
         if events and events[0].number == self._history.last + 1:
             self._history.extend(events)
         else:
@@ -303,7 +321,8 @@ class Driver:
                 continue
             folder = self._folder(lost.trial)
             body: Ended | Requeued | None = saved_outcome(folder, lost.job) if folder else None
-            body = body or again(jobs[lost.job], lost.reason, self._settings.retries)
+            heard = last_alive(lost, self._settings.lease)
+            body = body or again(jobs[lost.job], lost.reason, self._settings.retries, heard)
             try:
                 self._fold(self._store.record(self._study, {lost.job: lost.token}, [body]))
             except LeaseLostError:

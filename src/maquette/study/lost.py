@@ -7,15 +7,30 @@ from collections.abc import Collection, Iterable
 from maquette.events import Ended, Event, Reported, Requeued, Started
 from maquette.executor.protocol import Adopting, Executor, Task
 from maquette.history import JobRecord
+from maquette.store.protocol import LostJob
 from maquette.trial import State
 
 
-def again(job: JobRecord, reason: str, retries: int) -> Ended | Requeued:
-    """Return the event of a job that was lost: back in the queue, or crashed once too often."""
+def again(
+    job: JobRecord, reason: str, retries: int, alive: float | None = None
+) -> Ended | Requeued:
+    """Return the event of a job that was lost: back in the queue, or crashed once too often.
+
+    `alive` is the time of its last sign of life by the store's clock; None: now.
+    """
     if job.starts <= retries:
-        return Requeued(job.trial, job.number, reason)
+        return Requeued(job.trial, job.number, reason, alive)
     times = "once" if job.starts == 1 else f"{job.starts} times"
-    return Ended(job.trial, job.number, State.CRASHED, message=f"lost {times}: {reason}")
+    why = f"lost {times}: {reason}"
+    return Ended(job.trial, job.number, State.CRASHED, message=why, alive=alive)
+
+
+def last_alive(lost: LostJob, lease: float) -> float:
+    """Return when a lost job was certainly alive: its lease of `lease` s was renewed then.
+
+    Zero, that is never since its last event, where a lease had no end.
+    """
+    return 0.0 if lost.expires is None else lost.expires - lease
 
 
 def survivors(executor: Executor, tasks: Iterable[Task]) -> Collection[int]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, final
 
 from maquette.errors import StoreUnavailableError
-from maquette.events import Body, Ended, Event, Proposed, Reported, Requeued
+from maquette.events import Body, Ended, Event, Proposed, Reported, Requeued, Resume
 from maquette.store.protocol import LostJob, ProposerLease, Store, StudyRow
 
 Result = TypeVar("Result")
@@ -113,9 +113,17 @@ class PatientStore:
         """Give the lease back with nothing written."""
         self._try(lambda: self._store.release_proposer(study, lease))
 
-    def start(self, study: int, job: int, owner: str, ttl: float | None) -> Event | None:
+    def start(
+        self,
+        study: int,
+        job: int,
+        owner: str,
+        ttl: float | None,
+        resume: Resume | None = None,
+        seen: int | None = None,
+    ) -> Event | None:
         """Take a queued job and write `Started`; None if another owner has taken it."""
-        return self._try(lambda: self._store.start(study, job, owner, ttl))
+        return self._try(lambda: self._store.start(study, job, owner, ttl, resume, seen))
 
     def adopt(self, study: int, lost: LostJob, owner: str, ttl: float | None) -> Event | None:
         """Take over a lost job that goes on by itself; None if another owner was quicker."""

@@ -34,7 +34,7 @@ class Settings:
     watch
         Called with the history and the running jobs after new events, at most ten times a second.
     clock
-        The store's time, by which the budget of seconds is counted.
+        This machine's seconds; what the store's clock shows beside them is found out.
     study
         What executors call the study, the same for every driver of it.
     lease
