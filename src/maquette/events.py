@@ -6,7 +6,7 @@ order is number order and a reader that goes on from the last number it saw skip
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, final
 
@@ -185,18 +185,72 @@ _NAMES = {cls: kind for kind, cls in _KINDS.items()}
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class Event:
-    """A numbered body; `time` is the store's clock, in seconds since the epoch."""
+class Written:
+    """A body as a store keeps it: text, to be decoded when somebody looks."""
 
-    number: int
-    time: float
-    body: Body
+    __slots__ = ("decode", "job", "kind", "text", "trial")
+
+    def __init__(
+        self, kind: str, trial: int | None, job: int | None, text: str, decode: Decode
+    ) -> None:
+        self.kind = kind
+        self.trial = trial
+        self.job = job
+        self.text = text
+        self.decode = decode
+
+    def body(self) -> Body:
+        """Decode the text; StoreError if it is damaged."""
+        return self.decode(self.kind, self.trial, self.job, self.text)
+
+
+Decode = Callable[[str, int | None, int | None, str], Body]
+
+
+@final
+class Event:
+    """A numbered body; `time` is the store's clock, in seconds since the epoch.
+
+    A body that is given as text is decoded at the first look. StoreError if the text is damaged.
+    """
+
+    __slots__ = ("_body", "number", "time")
+
+    def __init__(self, number: int, time: float, body: Body | Written) -> None:
+        self.number = number
+        self.time = time
+        self._body = body
+
+    @property
+    def body(self) -> Body:
+        """What happened."""
+        body = self._body
+        if isinstance(body, Written):
+            body = self._body = body.body()
+        return body
+
+    @property
+    def written(self) -> Written | None:
+        """The body's text; None where it was never text, or has been decoded."""
+        return self._body if isinstance(self._body, Written) else None
 
     @property
     def kind(self) -> str:
         """The body's kind, as stored."""
-        return kind_of(self.body)
+        body = self._body
+        return body.kind if isinstance(body, Written) else kind_of(body)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Event):
+            return NotImplemented
+        mine, theirs = (self.number, self.time), (other.number, other.time)
+        return mine == theirs and self.body == other.body
+
+    def __hash__(self) -> int:
+        return hash((self.number, self.time))
+
+    def __repr__(self) -> str:
+        return f"Event({self.number}, {self.time}, {self.body!r})"
 
 
 def kind_of(body: Body) -> str:

@@ -170,7 +170,7 @@ def test_an_event_that_cannot_be_read(path: Path, column: str, value: str) -> No
     _execute(path, f"UPDATE events SET {column} = '{value}' WHERE number = 2")
     store = open_store(path)
     with pytest.raises(StoreError):
-        store.read(store.find("a").id)
+        [event.body for event in store.read(store.find("a").id)]
     store.close()
 
 

@@ -88,6 +88,14 @@ def decode(kind: str, trial: int | None, job: int | None, data: Mapping[str, Any
         raise StoreError(f"an event of kind {kind!r} cannot be read: {error}") from None
 
 
+def decode_text(kind: str, trial: int | None, job: int | None, text: str) -> Body:
+    """Make a body of what `encode` wrote; StoreError if the text is damaged."""
+    data = loads(text)
+    if not isinstance(data, dict):
+        raise StoreError(f"the store holds text that is not its JSON: {text[:60]!r}")
+    return decode(kind, trial, job, data)
+
+
 def loads_all(texts: Sequence[str]) -> list[Any]:
     """Read many texts at once; several times faster than one by one."""
     try:

@@ -77,10 +77,12 @@ class MemoryStore:
             raise StoreError(f"there is no study with id {study}")
         return self._studies[study - 1]
 
-    def read(self, study: int, after: int = 0) -> list[Event]:
-        """Return the events numbered above `after`, in order."""
+    def read(self, study: int, after: int = 0, limit: int | None = None) -> list[Event]:
+        """Return the events numbered above `after`, in order; at most the first `limit`."""
+        first = max(after, 0)
+        last = None if limit is None else first + limit
         with self._lock:
-            return self._study(study).events[max(after, 0) :]
+            return self._study(study).events[first:last]
 
     def _turn(self, study: int, act: Callable[[Ledger], T]) -> tuple[T, list[Event]]:
         """Run one transaction: all that the ledger holds is kept, or nothing."""

@@ -77,8 +77,11 @@ class Store(Protocol):
     def studies(self) -> list[StudyRow]:
         """Return all studies, oldest first."""
 
-    def read(self, study: int, after: int = 0) -> list[Event]:
-        """Return the events numbered above `after`, in order."""
+    def read(self, study: int, after: int = 0, limit: int | None = None) -> list[Event]:
+        """Return the events numbered above `after`, in order; at most the first `limit`.
+
+        A body may be decoded only when it is looked at; StoreError then, if it is damaged.
+        """
 
     def append(self, study: int, bodies: Sequence[Body]) -> list[Event]:
         """Write events that need no lease (budget, space, told results) in one transaction.

@@ -19,7 +19,17 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
 from maquette.errors import StoreError, StoreUnavailableError
-from maquette.events import Body, Ended, Event, Proposed, Reported, Requeued, Resume, kind_of
+from maquette.events import (
+    Body,
+    Ended,
+    Event,
+    Proposed,
+    Reported,
+    Requeued,
+    Resume,
+    Written,
+    kind_of,
+)
 from maquette.store import codec, migrations
 from maquette.store.failures import translated
 from maquette.store.ledger import PROPOSER, Head, Lease, Ledger, lost_jobs
@@ -29,6 +39,7 @@ from maquette.store.protocol import LostJob, ProposerLease, StudyRow
 from maquette.store.schema import Clock, events, leases, studies
 
 T = TypeVar("T")
+_NO_LIMIT = 2**62
 
 # How long to find out whether a transaction is in whose COMMIT was not answered. The server ends a
 # transaction that was cut off within seconds, see `postgres`.
@@ -52,7 +63,11 @@ _READ = (
     select(
         events.c.number, events.c.time, events.c.kind, events.c.trial, events.c.job, events.c.body
     )
-    .where(events.c.study == bindparam("study"), events.c.number > bindparam("after"))
+    .where(
+        events.c.study == bindparam("study"),
+        events.c.number > bindparam("after"),
+        events.c.number <= bindparam("last"),
+    )
     .order_by(events.c.number)
 )
 _WRITTEN = select(events.c.number).where(
@@ -167,15 +182,17 @@ class SQLStore:
         with self._reading() as connection:
             return [_study_row(row) for row in connection.execute(_ROW.order_by(studies.c.id))]
 
-    def read(self, study: int, after: int = 0) -> list[Event]:
-        """Return the events numbered above `after`, in order."""
+    def read(self, study: int, after: int = 0, limit: int | None = None) -> list[Event]:
+        """Return the events numbered above `after`, in order; at most the first `limit`."""
+        last = _NO_LIMIT if limit is None else after + limit
         with self._reading() as connection:
-            rows = connection.execute(_READ, {"study": study, "after": after}).fetchall()
+            sought = {"study": study, "after": after, "last": last}
+            rows = connection.execute(_READ, sought).fetchall()
+        decode = codec.decode_text
         with codec.collector_paused(len(rows)):
-            data = codec.loads_all([row[5] for row in rows])
             return [
-                Event(number, time, codec.decode(kind, trial, job, body))
-                for (number, time, kind, trial, job, _), body in zip(rows, data, strict=True)
+                Event(number, time, Written(kind, trial, job, text, decode))
+                for number, time, kind, trial, job, text in rows
             ]
 
     def _turn(

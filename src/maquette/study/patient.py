@@ -93,9 +93,9 @@ class PatientStore:
         """Return all studies, oldest first."""
         return self._try(self._store.studies)
 
-    def read(self, study: int, after: int = 0) -> list[Event]:
-        """Return the events numbered above `after`, in order."""
-        return self._try(lambda: self._store.read(study, after))
+    def read(self, study: int, after: int = 0, limit: int | None = None) -> list[Event]:
+        """Return the events numbered above `after`, in order; at most the first `limit`."""
+        return self._try(lambda: self._store.read(study, after, limit))
 
     def append(self, study: int, bodies: Sequence[Body]) -> list[Event]:
         """Write events that need no lease."""
