@@ -10,6 +10,7 @@ from maquette.errors import MaquetteError
 
 if TYPE_CHECKING:
     from maquette import executor, nn, scaling, schedule, search
+    from maquette.executor.script import current_trial
     from maquette.instances import Instances
     from maquette.objective import Objective
     from maquette.scale import Scale
@@ -34,6 +35,7 @@ _WHERE = {
     "State": "trial",
     "Study": "study",
     "Trial": "trial",
+    "current_trial": "executor.script",
     "maximize": "study",
     "minimize": "study",
 }
@@ -56,6 +58,7 @@ __all__ = [
     "Study",
     "Trial",
     "__version__",
+    "current_trial",
     "executor",
     "maximize",
     "minimize",

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol, final, runtime_checkable
@@ -21,6 +21,7 @@ from maquette.errors import ObjectiveError
 from maquette.fidelity import Fidelity
 from maquette.instances import Instance
 from maquette.number import as_number
+from maquette.ranks import from_first, rank, together
 
 Config = Mapping[str, Any]
 
@@ -220,6 +221,9 @@ class Trial(Mapping[str, Any]):
     def report(self, step: float, *, cost: float | None = None, **metrics: Any) -> Decision:
         """Say how the run stands; return a decision that is true to go on.
 
+        Where torch.distributed is in use, every rank calls this as often as the others: what the
+        first one says counts, and all of them get the answer.
+
         Parameters
         ----------
         step
@@ -234,6 +238,11 @@ class Trial(Mapping[str, Any]):
         ObjectiveError
             If a metric is not a number.
         """
+        told = from_first(lambda: asdict(self._hand_over(step, cost, metrics)))
+        return Decision(**{**told, "action": Action(told["action"])})
+
+    def _hand_over(self, step: float, cost: float | None, metrics: Mapping[str, Any]) -> Decision:
+        """Check a report and hand it over."""
         values = {name: as_number(value) for name, value in metrics.items()}
         bad = [
             f"metric {n!r} is {metrics[n]!r}, not a number" for n, v in values.items() if v is None
@@ -264,16 +273,21 @@ class Trial(Mapping[str, Any]):
 
         The folder is renamed into place on a clean exit and removed on an exception, so a reader
         never sees half a checkpoint. A second checkpoint at the same step replaces the first.
+        Where torch.distributed is in use, every rank gets the same folder, to write its share or
+        nothing, and it appears once all of them have left it.
         """
         root = self.folder / "checkpoints"
         root.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=root))
+        draft = Path(from_first(lambda: tempfile.mkdtemp(prefix=".draft-", dir=root)))
         try:
             yield draft
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
             raise
-        place = root / checkpoint_name(step)
-        if place.exists():
-            shutil.rmtree(place)
-        os.replace(draft, place)
+        together()
+        if rank() == 0:
+            place = root / checkpoint_name(step)
+            if place.exists():
+                shutil.rmtree(place)
+            os.replace(draft, place)
+        together()

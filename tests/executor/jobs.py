@@ -159,3 +159,40 @@ def steady(trial):
         if not trial.report(step, loss=trial["x"] / step):
             break
     return trial["x"]
+
+
+def ranked(trial):
+    """Train on every rank of a job, together; return nothing but on the first."""
+    import torch
+    import torch.distributed as dist
+
+    dist.init_process_group("gloo")
+    rank, how = dist.get_rank(), trial["how"]
+    print(f"rank {rank} of {dist.get_world_size()}", flush=True)
+    (trial.folder / f"pid{rank}").write_text(str(os.getpid()))
+    step = 0
+    for step in range(1, 7):
+        if how == "raise" and rank == 1 and step == 3:
+            raise ValueError("rank one is down")
+        if how == "kill" and rank == 1 and step == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        decision = trial.report(step, loss=1.0 / step if rank == 0 else 99.0)
+        dist.all_reduce(torch.ones(1))
+        if not decision:
+            break
+    with trial.checkpoint(step) as folder:
+        (folder / f"shard{rank}").write_text(str(rank))
+    dist.destroy_process_group()
+    return 0.5 if rank == 0 else None
+
+
+def plain_ranks(trial):
+    """Report on every rank without torch; note how far each one came."""
+    rank = os.environ["RANK"]
+    time.sleep(0.5 * int(rank))
+    step = 0
+    for step in range(1, 7):
+        if not trial.report(step, loss=1.0 / step):
+            break
+    (trial.folder / f"steps{rank}").write_text(str(step))
+    return 0.5 if rank == "0" else None

@@ -13,6 +13,7 @@ import pytest
 
 import maquette as mq
 from maquette.executor import Slurm, open_executor
+from maquette.executor.reports import read_reports
 from maquette.testing import executor_jobs
 from maquette.testing.executors import finish, task
 from maquette.trial import Action, Decision, State
@@ -203,3 +204,49 @@ def test_a_restarted_driver_adopts_what_still_runs(tmp_path):
     assert history.counts() == {"done": 4}
     assert [job.starts for job in history.jobs] == [1, 1, 1, 1]
     assert [list(t.steps) for t in history.trials] == 4 * [list(range(1, 21))]
+
+
+def stop_at(step):
+    def decide(job, report):
+        return Decision(Action.STOP if report.step == step else Action.CONTINUE, reason="enough")
+
+    return decide
+
+
+def test_ranks_without_torch_get_the_same_answers(tmp_path):
+    with contextlib.closing(opened(jobs.plain_ranks, tasks_per_node=2)) as executor:
+        executor.start(task(tmp_path))
+        outcome = finish(executor, stop_at(3))[0]
+        assert outcome.state is State.STOPPED
+        wait_for((tmp_path / "0" / "steps1").exists)
+    assert [(tmp_path / "0" / f"steps{r}").read_text() for r in (0, 1)] == ["3", "3"]
+    assert len(read_reports(tmp_path / "0")) == 3
+
+
+@needs("torch")
+@pytest.mark.slow
+class TestRanks:
+    def test_the_first_reports_and_all_stop_together(self, tmp_path):
+        with contextlib.closing(opened(jobs.ranked, tasks_per_node=2)) as executor:
+            executor.start(task(tmp_path, how="well"))
+            outcome = finish(executor, stop_at(4))[0]
+        folder = tmp_path / "0"
+        assert (outcome.state, outcome.metrics) == (State.STOPPED, {"loss": 0.5})
+        assert [r.metrics["loss"] for r in read_reports(folder)] == [1 / s for s in (1, 2, 3, 4)]
+        shards = sorted(p.name for p in (folder / "checkpoints" / "4").iterdir())
+        assert shards == ["shard0", "shard1"]
+        assert "rank 0 of 2" in (folder / "log.txt").read_text()
+        assert "rank 1 of 2" in (folder / "log.rank1.txt").read_text()
+
+    @pytest.mark.parametrize(
+        ("how", "word"), [("raise", "rank 1: ValueError: rank one is down"), ("kill", "SIGKILL")]
+    )
+    def test_a_rank_that_fails_ends_the_job_once(self, tmp_path, how, word):
+        with contextlib.closing(opened(jobs.ranked, tasks_per_node=2)) as executor:
+            executor.start(task(tmp_path, how=how))
+            outcome = finish(executor)[0]
+            assert outcome.state is State.CRASHED
+            assert word in outcome.message
+            pids = [int((tmp_path / "0" / f"pid{r}").read_text()) for r in (0, 1)]
+            assert jobs.gone(pids, 10.0) == []
+            assert list(executor.poll(0.5, stop_at(0))) == []

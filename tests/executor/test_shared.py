@@ -8,7 +8,6 @@ import pytest
 from maquette.executor.lines import LineReader, append_line
 from maquette.executor.protocol import Outcome
 from maquette.executor.shared import DriverSide, JobSide, new_run, runs_of
-from maquette.testing.executors import task
 from maquette.trial import Action, Decision, Report, State
 
 STOP = Decision(Action.STOP, reason="enough")
@@ -16,7 +15,7 @@ STOP = Decision(Action.STOP, reason="enough")
 
 @pytest.fixture
 def run(tmp_path):
-    return new_run(task(tmp_path), tmp_path)
+    return new_run(tmp_path, 0, 1)
 
 
 def report(step):
@@ -128,11 +127,10 @@ def test_a_rank_says_how_it_failed(run):
 
 
 def test_runs_of_a_job_are_told_apart(tmp_path):
-    what = task(tmp_path)
-    runs = [new_run(what, tmp_path) for _ in range(3)]
+    runs = [new_run(tmp_path, 0, 1) for _ in range(3)]
     assert len(set(runs)) == 3
-    assert set(runs_of(what, tmp_path)) == set(runs)
-    assert runs_of(task(tmp_path, job=1), tmp_path) == []
+    assert set(runs_of(tmp_path, 0)) == set(runs)
+    assert runs_of(tmp_path, 1) == []
 
 
 def test_a_torn_line_is_passed_over_and_ends_where_the_next_begins(tmp_path):

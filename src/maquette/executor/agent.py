@@ -23,6 +23,7 @@ from maquette.executor.function import find
 from maquette.executor.kinds import Process
 from maquette.executor.process import ProcessExecutor
 from maquette.executor.protocol import Function, Outcome, Task
+from maquette.executor.script import RANK
 from maquette.executor.shared import JobSide
 from maquette.executor.wire import task_from_json
 from maquette.trial import Decision, Report, State, Trial
@@ -83,6 +84,8 @@ def run(folder: Path, rank: int = 0, size: int = 1) -> None:
         return
     sys.path[:] = brief["path"]
     sys.argv[:] = brief["argv"]
+    if size > 1:
+        os.environ[RANK] = str(rank)
     task = replace(task_from_json(brief["task"]), rank=rank)
     outcome = _Agent(side, task, size, brief).run()
     if outcome is None:

@@ -100,9 +100,9 @@ class BatchExecutor:
             other machines, or the batch system refuses it.
         """
         root = self._check(task)
-        for run in runs_of(task, root):
+        for run in runs_of(root, task.job):
             self._end_orphan(DriverSide(run))
-        job = _Job(task, DriverSide(new_run(task, root)))
+        job = _Job(task, DriverSide(new_run(root, task.job, task.attempt)))
         job.side.brief(
             {
                 "task": task_to_json(task),
@@ -267,7 +267,7 @@ class BatchExecutor:
         """Return the run of a job's current attempt, if it is in this batch system."""
         if task.folder is None:
             return None
-        for run in reversed(runs_of(task, task.folder)):
+        for run in reversed(runs_of(task.folder, task.job)):
             side = DriverSide(run)
             place = side.place()
             here = place is not None and place["place"] == self._launcher.place

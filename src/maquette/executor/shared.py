@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, final
 
 from maquette.executor.lines import LineReader, append_line, parse_line
-from maquette.executor.protocol import Outcome, Task
+from maquette.executor.protocol import Outcome
 from maquette.executor.wire import (
     Message,
     decision_from_json,
@@ -43,10 +43,9 @@ _REPORTS, _ANSWERS = "reports.jsonl", "answers.jsonl"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.25
 
 
-def new_run(task: Task, root: Path) -> Path:
+def new_run(root: Path, job: int, attempt: int) -> Path:
     """Make the folder of a new run of a job, below the trial's folder."""
-    name = f"{task.job}-{task.attempt}-{secrets.token_hex(3)}"
-    folder = root / RUNS / name
+    folder = root / RUNS / f"{job}-{attempt}-{secrets.token_hex(3)}"
     folder.mkdir(parents=True)
     # Made before anybody looks: file systems remember for a while that a file is not there.
     for file in (_REPORTS, _ANSWERS):
@@ -54,9 +53,9 @@ def new_run(task: Task, root: Path) -> Path:
     return folder
 
 
-def runs_of(task: Task, root: Path) -> list[Path]:
+def runs_of(root: Path, job: int) -> list[Path]:
     """Return the folders of a job's runs so far, of every attempt, the latest last."""
-    found = (root / RUNS).glob(f"{task.job}-*-*")
+    found = (root / RUNS).glob(f"{job}-*-*")
     return sorted(found, key=lambda path: path.stat().st_mtime)
 
 

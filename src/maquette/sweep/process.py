@@ -23,6 +23,7 @@ from maquette.sweep import guard
 GRACE_SECONDS = 4.0
 _CHUNK = 1 << 16
 _DRAIN_SECONDS = 2.0
+_LOOK_SECONDS = 0.05
 
 Hear = Callable[[bytes, bool], None]
 
@@ -81,13 +82,15 @@ class Process:
         with contextlib.suppress(OSError):
             os.write(self._channel.fileno(), b"t")
 
-    def listen(self, hear: Hear) -> int:
+    def listen(self, hear: Hear, look: Callable[[], None]) -> int:
         """Hand over what the program prints until it ends; return its exit code.
 
         Parameters
         ----------
         hear
             Called with bytes, and whether they stood on stderr.
+        look
+            Called twenty times a second meanwhile.
 
         Raises
         ------
@@ -105,7 +108,8 @@ class Process:
                 # A process that left no trace on this system may keep a pipe open for ever.
                 if deadline is not None and time.monotonic() > deadline:
                     break
-                for key, _ in selector.select(None if deadline is None else 0.1):
+                look()
+                for key, _ in selector.select(_LOOK_SECONDS):
                     if data := os.read(key.fd, _CHUNK):
                         if key.fileobj is self._channel:
                             self._said += data

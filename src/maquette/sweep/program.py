@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import sys
@@ -15,6 +16,8 @@ from typing import Any, final
 from maquette.errors import ProgramError
 from maquette.executor.exits import in_words
 from maquette.executor.oom import oom_kills
+from maquette.executor.script import is_follower, serving, to_message
+from maquette.executor.shared import DriverSide, new_run
 from maquette.sweep.gpus import VISIBLE, take_slot
 from maquette.sweep.process import GRACE_SECONDS, Process, terminable
 from maquette.sweep.results import Form, Measurement, Metrics, Reader, read_file, stamp
@@ -76,7 +79,7 @@ class Program:
         before = None if file is None else stamp(file)
         run = _Run(self, trial)
         with ExitStack() as stack:
-            environment = self._environment(values)
+            environment = serving(run.serve(), self._environment(values))
             held = []
             if self.gpus and self.devices:
                 slot = take_slot(self.devices, self.gpus, trial.folder.parent / "gpus")
@@ -91,6 +94,8 @@ class Program:
         if run.stopped:
             return None
         run.judge(code)
+        if is_follower() or (run.obeyed and (file is None or stamp(file) == before)):
+            return None
         return run.result() if file is None else read_file(file, self.form, before)
 
     def to_json(self) -> dict[str, Any]:
@@ -146,12 +151,26 @@ class _Run:
         self._last = float("-inf")
         self._killed_before = oom_kills()
         self._process: Process | None = None
+        self._side: DriverSide | None = None
+        self._told = False
         self.stopped = False
+
+    @property
+    def obeyed(self) -> bool:
+        """Whether the program was told to stop, did, and has given no result of its own."""
+        return self._told and not self._reader.count
+
+    def serve(self) -> Path:
+        """Make the folder through which a program may speak with `mq.current_trial()`."""
+        folder = new_run(self._trial.folder, self._trial.job, 0)
+        self._side = DriverSide(folder)
+        self._side.brief(to_message(self._trial, self._trial.folder))
+        return folder
 
     def listen(self, process: Process) -> int:
         """Take what the process prints until it ends; return its exit code."""
         self._process = process
-        code = process.listen(self._hear)
+        code = process.listen(self._hear, self._look)
         for stream, is_error in zip(self._streams, (False, True), strict=True):
             self._read(stream.end(), is_error)
         return code
@@ -191,6 +210,17 @@ class _Run:
             measured = self._reader.take(line, is_error=is_error)
             if measured is not None and not self.stopped and self._is_due(measured):
                 self._report(measured)
+
+    def _look(self) -> None:
+        """Hand on what the program reports through its folder; it hears the decision."""
+        if self._side is None:
+            return
+        for report in self._side.reports():
+            self._last = math.inf  # what it prints at its steps is no report any more
+            self._reader.note(report.metrics)
+            decision = self._trial.report(report.step, cost=report.cost, **_named(report.metrics))
+            self._side.answer(decision)
+            self._told = self._told or not decision
 
     def _is_due(self, measured: Measurement) -> bool:
         if measured.step <= self._last:

@@ -97,6 +97,10 @@ class Reader:
                 return self._take_match(line)
         return None
 
+    def note(self, metrics: Mapping[str, float]) -> None:
+        """Take metrics that the program reported in another way than by printing them."""
+        self._on_the_way = dict(metrics)
+
     def result(self) -> Metrics:
         """Return the metrics.
 
