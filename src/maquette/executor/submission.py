@@ -234,7 +234,8 @@ def _is_controller(number: str) -> bool:
         state = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return False
-    return b"submitit" in words and state not in "ZX"
+    # One that has just been started has no words yet.
+    return (not words or b"submitit" in words) and state not in "ZX"
 
 
 @contextmanager
