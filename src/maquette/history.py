@@ -207,6 +207,7 @@ class History:
             case Proposed() as body:
                 self._propose(body, coded)
             case Started() as body:
+                self.orders.started = event.number
                 self._start(body, event.time)
             case Reported() as body:
                 self._busy.alive(body.job, event.time)

@@ -25,6 +25,8 @@ class Orders:
     stop, stop_now
         Numbers of the latest events that ask all drivers to drain, and to cancel; 0: none. A
         driver that began later goes on.
+    started
+        Number of the latest event by which a job began.
     trials
         Trials that are to stop, and whether at once.
     queue
@@ -36,6 +38,7 @@ class Orders:
     def __init__(self) -> None:
         self.stop = 0
         self.stop_now = 0
+        self.started = 0
         self.trials: dict[int, bool] = {}
         self.queue: dict[int, Enqueued] = {}
         self.program: ProgramChanged | None = None

@@ -12,17 +12,22 @@ import typer
 
 from maquette._version import __version__
 from maquette.cli import (
+    add,
     best,
+    compare,
     demo,
     doctor,
     explain,
     export,
     init,
     report,
+    requeue,
     run,
     show,
     status,
+    stop,
     transfer,
+    watch,
 )
 from maquette.cli.output import failure, note
 from maquette.errors import MaquetteError, StoreUnavailableError
@@ -42,9 +47,14 @@ _VERBS = (
     init.init,
     run.run,
     status.status,
+    watch.watch,
     best.best,
     show.show,
+    compare.compare,
     export.export,
+    stop.stop,
+    requeue.requeue,
+    add.add,
     report.report,
     explain.explain,
     doctor.doctor,

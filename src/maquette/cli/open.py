@@ -31,6 +31,13 @@ def stored_study(name: str, store: str | None) -> Study:
     return Study.load(name, store_url(store))
 
 
+def acting_study(name: str, store: str | None) -> Study:
+    """Open a stored study to act on it; nothing is made where there is none."""
+    from maquette.study import Study
+
+    return Study.load(name, store_url(store), read_only=False)
+
+
 def stored(store: str | None) -> Store:
     """Open a store to look at it."""
     from maquette.store import open_store

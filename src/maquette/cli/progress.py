@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, final
 from maquette.cli.output import note, short
 
 if TYPE_CHECKING:
-    from maquette.history import History
+    from maquette.history import History, TrialRecord
     from maquette.study import Budget
 
 LINE_SECONDS = 5.0  # between two lines where there is no terminal
@@ -71,24 +71,34 @@ def describe(name: str, history: History, running: int, budget: Budget) -> str:
         parts.append(f"{counts['stopped']} stopped early")
     if failed:
         parts.append(f"{failed} failed")
-    best = _best(history)
+    best = best_observed(history)
     if best is not None:
-        parts.append(f"best {history.objective.primary} {short(best)}")
+        value = history.objective.value(best.loss)
+        parts.append(f"best {history.objective.primary} {short(value)}")
     left = seconds_left(history, budget)
     if left is not None and running:
         parts.append(f"about {clock(left)} left")
     return ", ".join(parts)
 
 
-def _best(history: History) -> float | None:
-    """Return the lowest observed value, at the largest cell that has one."""
-    done = [t for t in history.trials if t.state == "done" and math.isfinite(t.loss)]
-    if not done:
-        return None
-    cells = {tuple(t.scale.values()) for t in done}
-    largest = max(cells, key=lambda cell: (math.prod(cell), cell))
-    loss = min(t.loss for t in done if tuple(t.scale.values()) == largest)
-    return history.objective.value(loss)
+def best_observed(history: History) -> TrialRecord | None:
+    """Return the trial with the lowest measured loss, at the largest cell that has one."""
+    cell = largest_cell(history)
+    return min(
+        (t for t in _measured(history) if tuple(t.scale.values()) == cell),
+        key=lambda t: t.loss,
+        default=None,
+    )
+
+
+def largest_cell(history: History) -> tuple[float, ...]:
+    """Return the values on the scale's axes of the largest cell that has results; else empty."""
+    cells = {tuple(t.scale.values()) for t in _measured(history)}
+    return max(cells, key=lambda cell: (math.prod(cell), cell), default=())
+
+
+def _measured(history: History) -> list[TrialRecord]:
+    return [t for t in history.trials if t.state == "done" and math.isfinite(t.loss)]
 
 
 def seconds_left(history: History, budget: Budget) -> float | None:
