@@ -47,7 +47,7 @@ def ours(rows: dict, held: list, laws: Sequence[Statement] = ()) -> list[dict]:
 
 
 def informed(rows: dict, held: list) -> list[dict]:
-    """The same with laws as priors of the drift, Step Law among them: it was fitted on these runs."""
+    """The same with laws as priors of the drift; one of them, Step Law, was fitted here."""
     return ours(rows, held, literature(**MEANING))
 
 

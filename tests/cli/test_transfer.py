@@ -97,7 +97,8 @@ def test_laws_are_offered_and_taken(cli: Cli, tmp_path: Path) -> None:
     plain = cli(*command, "--json")
     assert "--laws" in plain.err
     told = cli(*command, "--laws", "--json")
-    assert told.code == 0 and "--laws" not in told.err
+    assert told.code == 0
+    assert "--laws" not in told.err
     drift = [r.json["drift"]["lr"]["N"] for r in (plain, told)]
     assert drift[1] < drift[0] - 0.1
 
