@@ -59,10 +59,16 @@ def _data() -> str | None:
 
 
 SERVICES: dict[str, Callable[[], str | None]] = {
+    "cocoex": _module("cocoex"),
     "data": _data,
+    "gymnasium": _module("gymnasium"),
+    "ioh": _module("ioh"),
+    "onnxruntime": _module("onnxruntime"),
     "pandas": _module("pandas"),
     "postgres": _postgres,
+    "pyarrow": _module("pyarrow"),
     "ray": _module("ray"),
+    "sklearn": _module("sklearn"),
     "submitit": _module("submitit"),
     "torch": _module("torch"),
 }

@@ -9,7 +9,21 @@ from maquette.bench.family import Family
 from maquette.bench.task import Task
 from maquette.errors import BenchmarkError, nearest
 
-FAMILIES = ("fcnet", "hpobench", "nasbench201")
+FAMILIES = (
+    "algoperf",
+    "autoresearch",
+    "coco",
+    "fcnet",
+    "hpobench",
+    "ioh",
+    "nanogpt",
+    "nasbench201",
+    "regmix",
+    "steplaw",
+    "synthetic",
+    "taskset",
+    "yahpo",
+)
 
 
 def family(name: str) -> Family:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
 import zipfile
+from collections.abc import Sequence
 from functools import cache
-from importlib import resources
+from importlib import import_module, resources
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +128,54 @@ def _arrays(file: Path) -> dict[str, NDArray[Any]]:
     # Opened here: numpy leaves a broken archive open.
     with open(file, "rb") as stream, np.load(stream, allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}
+
+
+def columns(name: str, fetch: str) -> dict[str, NDArray[Any]]:
+    """Return the columns of a CSV or parquet file of the data folder; errors as `path`.
+
+    Columns of numbers are arrays of numbers, others of objects.
+    """
+    file = path(name, fetch)
+    if file.suffix == ".parquet":
+        return _parquet(file)
+    with open(file, encoding="utf-8", newline="") as stream:
+        head, *rows = csv.reader(stream)
+    return {
+        name: _typed(column) for name, column in zip(head, zip(*rows, strict=True), strict=True)
+    }
+
+
+def _parquet(file: Path) -> dict[str, NDArray[Any]]:
+    table = package("pyarrow.parquet", "bench").read_table(file)
+    return {
+        name: np.asarray(column.to_numpy())
+        for name, column in zip(table.column_names, table.columns, strict=True)
+    }
+
+
+def _typed(column: Sequence[str]) -> NDArray[Any]:
+    try:
+        return np.array(column, dtype=np.float64)
+    except ValueError:
+        return np.array(column, dtype=object)
+
+
+def package(name: str, extra: str) -> Any:
+    """Return a module that an extra of Maquette brings.
+
+    Raises
+    ------
+    BenchmarkError
+        If it is not installed.
+    """
+    try:
+        return import_module(name)
+    except ImportError as error:
+        root = name.partition(".")[0]
+        raise BenchmarkError(
+            f"this task needs {root}, which cannot be imported: {error}",
+            hint=f"pip install 'maquette[{extra}]'",
+        ) from error
 
 
 def arrays(name: str, fetch: str) -> dict[str, NDArray[Any]]:

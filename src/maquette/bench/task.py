@@ -90,6 +90,24 @@ def all_done(n: int) -> States:
     return states
 
 
+def one_report(
+    metrics: Mapping[str, Array],
+    seconds: Array,
+    states: States | None = None,
+    *,
+    cost: Array | None = None,
+) -> Measured:
+    """Return n runs without a learning curve: all arrays have shape (n,)."""
+    return Measured(
+        steps=np.ones(1),
+        metrics={name: v[:, None] for name, v in metrics.items()},
+        seconds=seconds[:, None],
+        cost=None if cost is None else cost[:, None],
+        states=all_done(len(seconds)) if states is None else states,
+        ended=seconds,
+    )
+
+
 @runtime_checkable
 class Measure(Protocol):
     """What lies behind a task."""
@@ -212,13 +230,19 @@ class Task:
         *,
         scale: Mapping[str, float] | None = None,
     ) -> Array:
-        """Return the primary metric of n whole runs as losses, shape (n,); NaN where one fails.
+        """Return the primary metric of n whole runs as losses, shape (n,).
 
-        Parameters and errors are those of `measure`; without `rows` these are the true losses, from
-        which regret is computed.
+        NaN where a run fails or breaks a constraint. Parameters and errors are those of `measure`;
+        without `rows` these are the true losses, from which regret is computed.
         """
-        last = self.measure(configs, rows, scale=scale).metrics[self.objective.primary][:, -1]
-        return np.asarray(self.objective.signs[0] * last)
+        metrics = self.measure(configs, rows, scale=scale).metrics
+        losses = self.objective.signs[0] * metrics[self.objective.primary][:, -1]
+        if self.objective.constraints:
+            bound = {name: metrics[name][:, -1] for name in self.objective.constraints}
+            for i in range(len(losses)):
+                if self.objective.violation({name: float(v[i]) for name, v in bound.items()}):
+                    losses[i] = np.nan
+        return np.asarray(losses)
 
     def regret(self, configs: Sequence[Mapping[str, Any]]) -> Array:
         """Return (true loss - optimum) / (median - optimum), shape (n,); NaN where a run fails."""
