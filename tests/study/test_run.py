@@ -8,6 +8,7 @@ import pytest
 
 import maquette as mq
 from maquette.errors import StoreError, StudyError
+from maquette.events import Requeued
 from maquette.trial import State
 from tests.study import programs
 
@@ -187,15 +188,25 @@ def test_a_loaded_study_can_be_looked_at_and_not_run(tmp_path):
 
 
 def test_a_result_that_could_not_be_written_is_taken_from_the_folder(tmp_path):
-    from maquette.events import Ended
-    from maquette.study.persist import save_outcome, saved_outcome
+    """A driver that ended between a job's end and the store leaves the result to the next."""
+    from maquette.executor import Outcome
+    from maquette.executor.kept import keep_outcome, kept_outcome
 
-    body = Ended(0, 4, State.DONE, {"loss": 0.25}, seconds=3.0)
-    save_outcome(tmp_path / "000000", body)
-    assert saved_outcome(tmp_path / "000000", 4) == body
-    assert saved_outcome(tmp_path / "000000", 5) is None
-    (tmp_path / "000000" / "outcome.json").write_text("{half")
-    assert saved_outcome(tmp_path / "000000", 4) is None
+    s = study(programs.quadratic, f"sqlite:///{tmp_path}/s.db")
+    asked = [s.ask() for _ in range(3)]
+    jobs = {t.number: s.history.trials[t.number].job for t in asked}
+    for trial, folder in ((0, "000000"), (2, "000002")):
+        token = jobs[trial].token
+        s.store.record(1, {jobs[trial].number: token}, [Requeued(trial, jobs[trial].number)])
+        outcome = Outcome(jobs[trial].number, State.DONE, {"loss": -7.0 - trial}, seconds=3.0)
+        keep_outcome(tmp_path / folder, token, outcome)
+    kept = next((tmp_path / "000002").glob("*.json"))
+    kept.write_text("{half")
+    s.tell(asked[1], 0.5)
+    s.run(3, folder=tmp_path)
+    assert [t.loss for t in s.trials][:2] == [-7.0, 0.5]
+    assert s.trials[2].loss == programs.quadratic(s.trials[2].config)
+    assert kept_outcome(tmp_path / "000000", jobs[0].number, 99) is None
 
 
 def test_transfer_from_a_study():

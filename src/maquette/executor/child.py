@@ -17,6 +17,7 @@ from typing import NoReturn
 from maquette.errors import ProgramError
 from maquette.executor.function import find
 from maquette.executor.job import failure, run_job
+from maquette.executor.kept import RETURNED, keep_outcome
 from maquette.executor.protocol import Function, Outcome, Task
 from maquette.executor.wire import (
     Wire,
@@ -43,6 +44,8 @@ def run(wire: Wire, fn: Function | None) -> NoReturn:
         os._exit(1)
     task = task_from_json(message["task"])
     outcome = _outcome(task, wire, fn, message)
+    if task.folder is not None and outcome.state in RETURNED:
+        keep_outcome(task.folder, task.token, outcome)
     _flush()
     wire.send({"type": "result", "outcome": outcome_to_json(outcome)})
     with contextlib.suppress(BaseException):

@@ -15,6 +15,7 @@ from typing import Any, final
 from maquette.errors import ExecutorError
 from maquette.executor.exits import judge_exit
 from maquette.executor.function import describe
+from maquette.executor.kept import kept_outcome
 from maquette.executor.kinds import Process
 from maquette.executor.link import ServerLink, kill_group
 from maquette.executor.log import log_name
@@ -203,8 +204,10 @@ class ProcessExecutor:
         self._forget(self._server.output)
         self._kill_jobs()
         text = f"the server that watched this job ended ({self._server.kill()})"
-        for number in list(self._jobs):
-            self._finish(number, Outcome(-1, State.CRASHED, message=text))
+        for number, job in list(self._jobs.items()):
+            self._finish(
+                number, _said(job) or Outcome(-1, State.INTERRUPTED, message=text, lost=True)
+            )
 
     def _kill_jobs(self) -> None:
         for job in self._jobs.values():
@@ -252,7 +255,7 @@ class ProcessExecutor:
             return
         while not job.wire.closed and _readable(job.wire):  # what the job said before it ended
             self._hear_job(job, on_report)
-        self._finish(message["id"], judge_exit(job.task, job.outcome, job.cancelled, message))
+        self._finish(message["id"], judge_exit(job.task, _said(job), job.cancelled, message))
 
     def _finish(self, number: int, outcome: Outcome) -> None:
         job = self._jobs.pop(number)
@@ -281,6 +284,14 @@ class ProcessExecutor:
             if job.end_at is not None and time.monotonic() >= job.end_at:
                 job.end_at = None
                 self._server.wire.send({"type": "end", "id": number, "grace": 0.0})
+
+
+def _said(job: _Job) -> Outcome | None:
+    """Return what a job said of its end; it may have been killed between writing and saying it."""
+    task = job.task
+    if job.outcome is None and task.folder is not None:
+        return kept_outcome(task.folder, task.job, task.token)
+    return job.outcome
 
 
 def _readable(wire: Wire) -> bool:

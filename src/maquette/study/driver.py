@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import final
 
 from maquette.errors import StoreError, StoreUnavailableError
@@ -23,10 +22,10 @@ from maquette.schedule.protocol import Done, Scheduler, Wait
 from maquette.store.protocol import LeaseLostError, LostJob, Store
 from maquette.study.heartbeat import Heartbeat
 from maquette.study.interrupt import Interrupted, Interrupts
-from maquette.study.lost import again, last_alive, report_counts, survivors
+from maquette.study.kept import Kept
+from maquette.study.lost import again, ended, last_alive, report_counts, survivors
 from maquette.study.meter import Meter
 from maquette.study.obey import Obedience
-from maquette.study.persist import save_outcome, saved_outcome
 from maquette.study.proposer import Proposal, Proposer
 from maquette.study.settings import Settings
 from maquette.trial import Decision, Report, State
@@ -55,6 +54,7 @@ class Driver:
         self._meter = Meter(settings.budget, settings.clock)
         self._tokens: dict[int, int] = {}
         self._orders: dict[int, Decision] = {}
+        self._kept = Kept(settings.folder)
         self._idle_at = -1
         self._heartbeat = Heartbeat(store, study, self._tokens, settings.lease)
         self._next_lost = 0.0
@@ -190,10 +190,13 @@ class Driver:
 
     def _launch(self, job: JobRecord) -> None:
         self._tokens[job.number] = job.token
-        if self._obedience.unwanted(job):
+        kept = self._kept.of(job)
+        if kept is not None:
+            self._finish(kept)  # an earlier run came to its end, and nobody was left to say so
+        elif self._obedience.unwanted(job):
             self._finish(Outcome(job.number, State.STOPPED, message=STOPPED))
-            return
-        self._executor.start(self._task(job))
+        else:
+            self._executor.start(self._task(job))
 
     def _task(self, job: JobRecord) -> Task:
         problem, trial = self._history.problem, self._history.trials[job.trial]
@@ -206,16 +209,12 @@ class Driver:
             seed=derived_seed(problem.seed, job.trial),
             first_step=job.first_step,
             start=self._places(job.start),
-            folder=self._folder(job.trial),
+            folder=self._kept.folder(job.trial),
             timeout=self._settings.timeout,
             study=self._settings.study,
             attempt=job.starts,
             token=job.token,
         )
-
-    def _folder(self, trial: int) -> Path | None:
-        root = self._settings.folder
-        return None if root is None else root / f"{trial:06d}"
 
     def _places(self, addresses: Sequence[str]) -> tuple[str, ...]:
         """Return where checkpoints are; an address is a path within the study's folder."""
@@ -242,27 +241,25 @@ class Driver:
         if outcome.job not in self._tokens:
             return
         outcome = self._obedience.judged(job, outcome)
-        state = outcome.state
-        if state is State.DONE and not job.final:
-            state = State.PAUSED
-        body: Ended | Requeued = Ended(
-            job.trial,
-            outcome.job,
-            state,
-            dict(outcome.metrics),
-            outcome.cost,
-            outcome.seconds,
-            outcome.message,
-        )
-        if outcome.lost:
-            body = again(job, outcome.message, self._settings.retries)
         self._orders.pop(job.trial, None)
-        self._record(outcome.job, body)
+        if outcome.lost:
+            body: Ended | Requeued = again(job, outcome.message, self._settings.retries)
+        else:
+            body = ended(job, outcome)
+        try:
+            if self._record(outcome.job, body):
+                self._kept.drop(job)
+        except StoreError as error:
+            if outcome.lost:
+                raise
+            raise type(error)(
+                [*error.problems, self._kept.keep(job, outcome)],
+                hint="mend the store and run the same command; the result is taken from there",
+            ) from error
         self._tokens.pop(outcome.job, None)
 
     def _record(self, job: int, body: Reported | Ended | Requeued) -> bool:
         """Write what a job did; a job whose lease is lost is ended and forgotten."""
-        folder = self._folder(body.trial)
         try:
             token = {job: self._tokens[job]}
             events = self._store.record(self._study, token, [body])
@@ -270,14 +267,6 @@ class Driver:
             self._tokens.pop(job, None)
             self._executor.cancel(job)
             return False
-        except StoreError as error:
-            if isinstance(body, Ended) and folder is not None:
-                save_outcome(folder, body)
-                raise StoreError(
-                    [*error.problems, f"trial {body.trial}'s result is kept in {folder}"],
-                    hint="mend the store and run the same command; the result is taken from there",
-                ) from error
-            raise
         self._fold(events)
         return True
 
@@ -305,7 +294,7 @@ class Driver:
             self._recover_lost()
 
     def _recover_lost(self) -> None:
-        """Adopt what dead drivers left running; take results they left; requeue the rest."""
+        """Adopt what dead drivers left running; take results that were left; requeue the rest."""
         jobs = self._history.jobs
         rows = [
             row
@@ -319,14 +308,16 @@ class Driver:
         for lost in rows:
             if lost.job in alive:
                 continue
-            folder = self._folder(lost.trial)
-            body: Ended | Requeued | None = saved_outcome(folder, lost.job) if folder else None
-            heard = last_alive(lost, self._settings.lease)
-            body = body or again(jobs[lost.job], lost.reason, self._settings.retries, heard)
+            job, heard = jobs[lost.job], last_alive(lost, self._settings.lease)
+            kept = self._kept.of(job)
+            body: Ended | Requeued = again(job, lost.reason, self._settings.retries, heard)
+            if kept is not None:
+                body = ended(job, kept)
             try:
                 self._fold(self._store.record(self._study, {lost.job: lost.token}, [body]))
             except LeaseLostError:
                 continue  # another driver was quicker
+            self._kept.drop(job)
 
     def _adopt(self, rows: Sequence[LostJob]) -> None:
         """Take over jobs that go on without their driver; another driver may be quicker."""
@@ -347,12 +338,15 @@ class Driver:
         """Cancel what runs here and put it back in the queue."""
         for number in list(self._tokens):
             self._executor.cancel(number)
-            body = Requeued(self._history.jobs[number].trial, number, reason)
+            job = self._history.jobs[number]
+            kept = self._kept.of(job)
+            body = Requeued(job.trial, number, reason) if kept is None else ended(job, kept)
             token = self._tokens.pop(number)
             try:
                 self._store.record(self._study, {number: token}, [body])
             except StoreError:
                 continue  # the lease runs out, or its owner is found dead, and it is requeued then
+            self._kept.drop(job)
 
     def _show(self, *, force: bool = False) -> None:
         if self._settings.watch is None:

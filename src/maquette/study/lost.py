@@ -1,11 +1,11 @@
-"""Jobs that lost their driver or their machine: started again, given up, or found to go on."""
+"""How jobs end, and what becomes of those that lost their driver or their machine."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
 from maquette.events import Ended, Event, Reported, Requeued, Started
-from maquette.executor.protocol import Adopting, Executor, Task
+from maquette.executor.protocol import Adopting, Executor, Outcome, Task
 from maquette.history import JobRecord
 from maquette.store.protocol import LostJob
 from maquette.trial import State
@@ -31,6 +31,20 @@ def last_alive(lost: LostJob, lease: float) -> float:
     Zero, that is never since its last event, where a lease had no end.
     """
     return 0.0 if lost.expires is None else lost.expires - lease
+
+
+def ended(job: JobRecord, outcome: Outcome) -> Ended:
+    """Return the event of a job's end; a stretch that is not its trial's last is a pause."""
+    paused = outcome.state is State.DONE and not job.final
+    return Ended(
+        job.trial,
+        job.number,
+        State.PAUSED if paused else outcome.state,
+        dict(outcome.metrics),
+        outcome.cost,
+        outcome.seconds,
+        outcome.message,
+    )
 
 
 def survivors(executor: Executor, tasks: Iterable[Task]) -> Collection[int]:
