@@ -10,6 +10,7 @@ from maquette.errors import MaquetteError
 
 if TYPE_CHECKING:
     from maquette import executor, nn, scaling, schedule, search
+    from maquette.checkpoint import Checkpoints
     from maquette.executor.script import current_trial
     from maquette.instances import Instances
     from maquette.objective import Objective
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "Best": "study",
     "Budget": "study",
+    "Checkpoints": "checkpoint",
     "Choice": "space",
     "Decision": "trial",
     "Float": "space",
@@ -44,6 +46,7 @@ _MODULES = ("executor", "nn", "scaling", "schedule", "search")
 __all__ = [
     "Best",
     "Budget",
+    "Checkpoints",
     "Choice",
     "Decision",
     "Float",

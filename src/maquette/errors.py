@@ -15,6 +15,7 @@
     ├── SweepError        a sweep file
     ├── ExecutorError     where jobs run
     │   └── ProgramError  a program that a sweep runs
+    ├── CheckpointError   a checkpoint that cannot be kept or read
     ├── PlanError         a model whose parametrization cannot be derived
     └── BenchmarkError    a benchmark's tasks, their data, or its results
 
@@ -129,6 +130,12 @@ class SweepError(MaquetteError):
     """A sweep file, or the command line that it is to run, is malformed."""
 
     code = "MQ320"
+
+
+class CheckpointError(MaquetteError):
+    """A checkpoint cannot be kept or read."""
+
+    code = "MQ420"
 
 
 class PlanError(MaquetteError):

@@ -7,9 +7,6 @@ checkpoints, up to which fidelity. Promotion, resume and retry are new jobs of t
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -21,7 +18,7 @@ from maquette.errors import ObjectiveError
 from maquette.fidelity import Fidelity
 from maquette.instances import Instance
 from maquette.number import as_number
-from maquette.ranks import from_first, rank, together
+from maquette.ranks import from_first
 
 Config = Mapping[str, Any]
 
@@ -154,6 +151,13 @@ class Channel(Protocol):
     def folder(self) -> Path | None:
         """The trial's own folder; None where nothing is kept on disk."""
 
+    @property
+    def shelf(self) -> str | None:
+        """Where the trial's checkpoints are kept, a path or a URL; None: nowhere."""
+
+    def checkpoint(self, step: float) -> contextlib.AbstractContextManager[Path]:
+        """Give a folder to write a checkpoint into, which is kept on a clean exit."""
+
     def report(self, report: Report) -> Decision:
         """Hand over a report; return the decision."""
 
@@ -161,6 +165,15 @@ class Channel(Protocol):
 def checkpoint_name(step: float) -> str:
     """Return the name of a step's checkpoint: ``81``, ``0.5``; no two steps share one."""
     return str(int(step)) if float(step).is_integer() else repr(float(step))
+
+
+def checkpoint_address(trial: int, step: float | None = None) -> str:
+    """Return the address of a trial's checkpoint in its study; without a step: of the newest.
+
+    For the `start` of a `Job`: one address resumes or forks, several make a soup or distil.
+    """
+    name = "newest" if step is None else checkpoint_name(step)
+    return f"{trial:06d}/checkpoints/{name}"
 
 
 @final
@@ -267,27 +280,20 @@ class Trial(Mapping[str, Any]):
             raise ObjectiveError("this trial has no folder: it was not started by an executor")
         return self._channel.folder
 
-    @contextlib.contextmanager
-    def checkpoint(self, step: float) -> Iterator[Path]:
+    @property
+    def shelf(self) -> str | None:
+        """Where its checkpoints are kept, a path or a URL; None: nowhere."""
+        return None if self._channel is None else self._channel.shelf
+
+    def checkpoint(self, step: float) -> contextlib.AbstractContextManager[Path]:
         """Give a folder to write a checkpoint into; it appears whole, or not at all.
 
-        The folder is renamed into place on a clean exit and removed on an exception, so a reader
-        never sees half a checkpoint. A second checkpoint at the same step replaces the first.
-        Where torch.distributed is in use, every rank gets the same folder, to write its share or
-        nothing, and it appears once all of them have left it.
+        The checkpoint is kept on a clean exit and dropped on an exception, so a reader never sees
+        half of one. A second checkpoint at the same step replaces the first. A job that is started
+        again goes on from the newest one: `step` is the `first_step` of that run. Where
+        torch.distributed is in use, every rank gets the same folder, to write its share or
+        nothing, and the checkpoint is kept once all of them have left it.
         """
-        root = self.folder / "checkpoints"
-        root.mkdir(parents=True, exist_ok=True)
-        draft = Path(from_first(lambda: tempfile.mkdtemp(prefix=".draft-", dir=root)))
-        try:
-            yield draft
-        except BaseException:
-            shutil.rmtree(draft, ignore_errors=True)
-            raise
-        together()
-        if rank() == 0:
-            place = root / checkpoint_name(step)
-            if place.exists():
-                shutil.rmtree(place)
-            os.replace(draft, place)
-        together()
+        if self._channel is None:
+            raise ObjectiveError("this trial keeps no checkpoints: no executor started it")
+        return self._channel.checkpoint(step)

@@ -23,6 +23,33 @@ def priced(trial):
     return {"loss": trial["x"], "flops": 10.0}
 
 
+def inherits(trial):
+    """Save weights at every step; return the sum of what the parents saved."""
+    inherited = sum(float((path / "model.txt").read_text()) for path in trial.start)
+    for step in range(int(trial.first_step), 4):
+        with trial.checkpoint(step) as folder:
+            (folder / "model.txt").write_text(str((trial.number + 1) * 10 + step))
+        trial.report(step, loss=trial["x"])
+    return {"loss": trial["x"], "inherited": inherited, "first": trial.first_step}
+
+
+def saves_and_hangs(trial):
+    """Save at 1 to 5, begin to save at 6, and never come back."""
+    for step in range(1, 6):
+        with trial.checkpoint(step) as folder:
+            (folder / "model.txt").write_text(str(step))
+    with trial.checkpoint(6) as folder:
+        (folder / "model.txt").write_text("ha")
+        Path(os.environ["MAQUETTE_TEST_PIDS"], "hangs").touch()
+        time.sleep(60)
+
+
+def says_start(trial):
+    """Return what is in the checkpoint that it starts from."""
+    saved = [float((path / "model.txt").read_text()) for path in trial.start]
+    return {"loss": sum(saved), "first": trial.first_step}
+
+
 def curve(trial):
     loss = 9.0
     for step in range(1, int(trial.until["steps"]) + 1):

@@ -93,6 +93,12 @@ _EXPLANATIONS = {
         "TRIAL` prints the end of it. Its result is one line of JSON on stdout, unless the sweep "
         "file says otherwise.",
     ),
+    "MQ420": (
+        "Checkpoints",
+        "Checkpoints are kept in each trial's folder, or at a URL that fsspec can write to: s3:// "
+        "needs s3fs, gs:// needs gcsfs. One that is gone costs no trial: its job starts from an "
+        "older one, or from the beginning, and `maquette show STUDY TRIAL` says so.",
+    ),
     "MQ450": (
         "A model's parametrization",
         "The role of every parameter is read from the model built at two widths. The message names "

@@ -8,10 +8,12 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, final
 
-from maquette.errors import ObjectiveError, ProgramError
+from maquette.checkpoint import fetched, open_shelf, written
+from maquette.errors import CheckpointError, ObjectiveError, ProgramError
 from maquette.executor.protocol import Function, Outcome, Task
 from maquette.executor.reports import ReportFile
 from maquette.trial import Action, Decision, Report, State, Trial
@@ -33,7 +35,9 @@ class JobChannel:
     def __init__(self, task: Task, ask: Callable[[Report], Decision]) -> None:
         self.last: Report | None = None
         self.order: Decision | None = None
-        self._folder = task.folder
+        self._folder, self._task = task.folder, task
+        own = None if task.folder is None else str(task.folder / "checkpoints")
+        self._shelf = task.checkpoints or own
         self._file = ReportFile(None if task.rank else task.folder, task.job)
         self._ask = ask
         # A function may report from a thread of its own.
@@ -43,6 +47,20 @@ class JobChannel:
     def folder(self) -> Path | None:
         """The trial's own folder."""
         return self._folder
+
+    @property
+    def shelf(self) -> str | None:
+        """Where the trial's checkpoints are kept."""
+        return self._shelf
+
+    def checkpoint(self, step: float) -> AbstractContextManager[Path]:
+        """Give a folder to write a checkpoint into; only the first rank's is kept."""
+        if self._shelf is None:
+            raise ObjectiveError("this trial has no folder to keep checkpoints in")
+        task = self._task
+        near = None if task.folder is None else task.folder / "checkpoints"
+        shelf = open_shelf(self._shelf)
+        return written(shelf, task.job, step, near=near, dropped=task.rank > 0)
 
     def report(self, report: Report) -> Decision:
         """Write the report down, hand it over, and return the decision."""
@@ -77,6 +95,11 @@ def run_job(
         What is neither an Exception nor SystemExit (Ctrl-C, for one) is not held back.
     """
     channel = JobChannel(task, ask)
+    try:
+        start = tuple(str(fetched(place)) for place in task.start)
+    except CheckpointError as error:
+        # Whoever starts it again looks anew what is there.
+        return Outcome(task.job, State.INTERRUPTED, message=_cut(str(error)), lost=True)
     trial = Trial(
         task.trial,
         task.config,
@@ -84,7 +107,7 @@ def run_job(
         job=task.job,
         seed=task.seed,
         first_step=task.first_step,
-        start=task.start,
+        start=start,
         channel=channel,
     )
     began = time.monotonic()

@@ -26,6 +26,9 @@ class Task:
         (inline only).
     timeout
         Seconds of wall clock after which the job is ended as `timeout`; None: no limit.
+    checkpoints
+        URL below which the trial's checkpoints are kept; None: in its folder. `start` holds paths,
+        and URLs of checkpoints to fetch.
     study
         What all drivers of one study call it, and no driver of another study.
     attempt
@@ -50,6 +53,7 @@ class Task:
     attempt: int = 1
     token: int = 0
     rank: int = 0
+    checkpoints: str | None = None
 
 
 @final

@@ -9,10 +9,12 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, final
 
-from maquette.errors import ExecutorError
+from maquette.checkpoint import open_shelf, written
+from maquette.errors import ExecutorError, ObjectiveError
 from maquette.executor.shared import JobSide
 from maquette.executor.wire import Message
 from maquette.fidelity import Fidelity
@@ -58,6 +60,7 @@ def to_message(trial: Trial, folder: Path) -> Message:
         "first_step": trial.first_step,
         "start": [str(path) for path in trial.start],
         "folder": str(folder),
+        "checkpoints": trial.shelf,
     }
 
 
@@ -90,7 +93,7 @@ def current_trial() -> Trial:
         seed=told["seed"],
         first_step=told["first_step"],
         start=tuple(told["start"]),
-        channel=_Channel(side, Path(told["folder"])),
+        channel=_Channel(side, told),
     )
 
 
@@ -98,14 +101,27 @@ def current_trial() -> Trial:
 class _Channel:
     """What the trial of a script speaks through."""
 
-    def __init__(self, side: JobSide, folder: Path) -> None:
-        self._side = side
-        self._folder = folder
+    def __init__(self, side: JobSide, told: Message) -> None:
+        self._side, self._job = side, told["job"]
+        self._folder = Path(told["folder"])
+        self._shelf: str | None = told["checkpoints"]
 
     @property
     def folder(self) -> Path:
         """The trial's own folder."""
         return self._folder
+
+    @property
+    def shelf(self) -> str | None:
+        """Where the trial's checkpoints are kept."""
+        return self._shelf
+
+    def checkpoint(self, step: float) -> AbstractContextManager[Path]:
+        """Give a folder to write a checkpoint into; only the first rank's is kept."""
+        if self._shelf is None:
+            raise ObjectiveError("this trial has no folder to keep checkpoints in")
+        near, follows = self._folder / "checkpoints", _own_rank() > 0
+        return written(open_shelf(self._shelf), self._job, step, near=near, dropped=follows)
 
     def report(self, report: Report) -> Decision:
         """Hand over a report; return the decision."""

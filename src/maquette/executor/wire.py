@@ -113,6 +113,7 @@ def task_to_json(task: Task) -> Message:
         "timeout": task.timeout,
         "study": task.study,
         "attempt": task.attempt,
+        "checkpoints": task.checkpoints,
         "token": task.token,
         "rank": task.rank,
     }
@@ -133,6 +134,7 @@ def task_from_json(data: Message) -> Task:
         timeout=data["timeout"],
         study=data["study"],
         attempt=data["attempt"],
+        checkpoints=data["checkpoints"],
         token=data["token"],
         rank=data["rank"],
     )

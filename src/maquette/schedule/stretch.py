@@ -13,7 +13,7 @@ from maquette.history import History, JobRecord, TrialRecord
 from maquette.instances import Instance
 from maquette.schedule.cells import next_cells
 from maquette.search.protocol import Searcher
-from maquette.trial import Job, State, Suggestion, checkpoint_name
+from maquette.trial import Job, State, Suggestion, checkpoint_address
 
 
 def tuning(history: History) -> Sequence[Instance | None]:
@@ -61,7 +61,7 @@ def go_on(
         Fidelity(until, trial.scale, instance),
         trial=trial.number,
         first_step=step,
-        start=(f"{trial.number:06d}/checkpoints/{checkpoint_name(step)}",) if step else (),
+        start=(checkpoint_address(trial.number, step),) if step else (),
         final=last,
     )
 

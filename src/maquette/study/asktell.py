@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, final
 
-from maquette.errors import StudyError, nearest
+from maquette.errors import ObjectiveError, StudyError, nearest
 from maquette.events import Ended, Event, Proposed, Reported
 from maquette.history import History, JobRecord
 from maquette.number import as_number
@@ -152,6 +153,15 @@ class _StoreChannel:
         self._store, self._study, self._history = store, study, history
         self._scheduler, self._job = scheduler, job
         self.folder: Path | None = None
+
+    @property
+    def shelf(self) -> str | None:
+        """None."""
+        return None
+
+    def checkpoint(self, step: float) -> AbstractContextManager[Path]:
+        """Refuse: who runs the trial keeps its files."""
+        raise ObjectiveError("an asked trial keeps no checkpoints: keep them where you run it")
 
     def report(self, report: Report) -> Decision:
         """Write the report; return what the scheduler makes of it."""

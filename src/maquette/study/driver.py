@@ -22,6 +22,7 @@ from maquette.schedule.protocol import Done, Scheduler, Wait
 from maquette.store.protocol import LeaseLostError, LostJob, Store
 from maquette.study.heartbeat import Heartbeat
 from maquette.study.interrupt import Interrupted, Interrupts
+from maquette.study.keeper import Keeper
 from maquette.study.kept import Kept
 from maquette.study.lost import again, ended, last_alive, report_counts, survivors
 from maquette.study.meter import Meter
@@ -52,6 +53,7 @@ class Driver:
         self._scheduler, self._executor, self._settings = scheduler, executor, settings
         self._owner = owner
         self._meter = Meter(settings.budget, settings.clock)
+        self._keeper = Keeper(settings.folder, settings.checkpoints)
         self._tokens: dict[int, int] = {}
         self._orders: dict[int, Decision] = {}
         self._kept = Kept(settings.folder)
@@ -86,6 +88,7 @@ class Driver:
                 if interrupts.count >= 2:
                     self._give_back("cancelled by the user")
                 self._executor.close()
+                self._keeper.close()
                 self._heartbeat.end()
                 if pool is not None:
                     pool.shutdown(wait=False, cancel_futures=True)
@@ -178,10 +181,11 @@ class Driver:
         A bound on seconds or cost holds for all drivers together: a job starts only if nothing
         has happened since this driver last looked what is left.
         """
+        resume = self._keeper.resume(self._history, job)
         while job.state is State.QUEUED and not self._spent():
             seen = self._history.last if self._meter.bounded else None
             event = self._store.start(
-                self._study, job.number, self._owner, self._settings.lease, seen=seen
+                self._study, job.number, self._owner, self._settings.lease, resume, seen
             )
             if event is not None:
                 return event
@@ -208,18 +212,14 @@ class Driver:
             objective=problem.objective,
             seed=derived_seed(problem.seed, job.trial),
             first_step=job.first_step,
-            start=self._places(job.start),
+            start=self._keeper.places(job.start),
             folder=self._kept.folder(job.trial),
+            checkpoints=self._keeper.url(job.trial),
             timeout=self._settings.timeout,
             study=self._settings.study,
             attempt=job.starts,
             token=job.token,
         )
-
-    def _places(self, addresses: Sequence[str]) -> tuple[str, ...]:
-        """Return where checkpoints are; an address is a path within the study's folder."""
-        root = self._settings.folder
-        return tuple(addresses) if root is None else tuple(str(root / a) for a in addresses)
 
     def _on_report(self, number: int, report: Report) -> Decision:
         job = self._history.jobs[number]
@@ -228,6 +228,7 @@ class Driver:
         )
         if not self._record(number, body):
             return Decision(trial=job.trial)
+        self._keeper.prune(self._history, job.trial)
         asked = self._obedience.answer(job, inline=self._inline)
         if asked is not None:
             return asked
@@ -257,6 +258,7 @@ class Driver:
                 hint="mend the store and run the same command; the result is taken from there",
             ) from error
         self._tokens.pop(outcome.job, None)
+        self._keeper.prune(self._history, job.trial, over=True)
 
     def _record(self, job: int, body: Reported | Ended | Requeued) -> bool:
         """Write what a job did; a job whose lease is lost is ended and forgotten."""

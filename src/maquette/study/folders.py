@@ -10,6 +10,7 @@ import tempfile
 import weakref
 from pathlib import Path
 
+from maquette.checkpoint import Checkpoints, open_shelf
 from maquette.errors import StudyError
 
 
@@ -51,6 +52,23 @@ def trial_folder(
             f"trials cannot be kept in {path}: {error.strerror}", hint="give folder=..."
         ) from None
     return path.resolve()
+
+
+def own_place(checkpoints: Checkpoints, study: str) -> Checkpoints:
+    """Return where a study keeps its checkpoints below a URL that several studies may share.
+
+    Raises
+    ------
+    CheckpointError
+        If fsspec is not installed, or does not know the URL.
+    """
+    if checkpoints.url is None:
+        return checkpoints
+    url = f"{checkpoints.url.rstrip('/')}/{_folder_name(study)}"
+    if "://" not in url:
+        url = str(Path(url).resolve())
+    open_shelf(url)  # refused here rather than in every job
+    return Checkpoints(url, checkpoints.keep)
 
 
 def _folder_name(study: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from maquette.checkpoint import Checkpoints
 from maquette.errors import StudyError
 from maquette.executor.kinds import Kind, by_name
 from maquette.executor.protocol import Function
@@ -36,6 +37,7 @@ def run(
     where: tuple[int, str | Kind | None],
     how: tuple[float | None, int, Watch | None],
     folder: str | os.PathLike[str] | None,
+    checkpoints: Checkpoints,
 ) -> None:
     """Run trials until the budget is spent; see `Study.run`.
 
@@ -48,13 +50,13 @@ def run(
     """
     from maquette.executor import open_executor
     from maquette.store.owner import new_owner
-    from maquette.study.folders import trial_folder
+    from maquette.study.folders import own_place, trial_folder
 
     workers, executor = where
     fn = checked(study, budget, workers)
     kind = by_name(executor, workers)
     folder_ = trial_folder(study, study.store_url, study.name, folder)
-    settings = Settings(budget, folder_, *how)
+    settings = Settings(budget, folder_, *how, checkpoints=own_place(checkpoints, study.name))
     # A script that is read again by the executor's server stops here, before it writes.
     opened = open_executor(kind, fn, workers)
     study.drive(opened, settings, new_owner(), workers, inline=kind.inline)

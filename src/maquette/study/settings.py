@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
 
+from maquette.checkpoint import Checkpoints
 from maquette.errors import StudyError
 from maquette.history import History
 from maquette.number import is_positive
@@ -37,6 +38,8 @@ class Settings:
         This machine's seconds; what the store's clock shows beside them is found out.
     study
         What executors call the study, the same for every driver of it.
+    checkpoints
+        Where checkpoints are kept; its URL is the study's own.
     lease
         Seconds for which a job belongs to its driver without a sign of life; it gives ten in that
         time. A driver that was stopped for longer finds that its jobs are another's.
@@ -58,6 +61,7 @@ class Settings:
     watch: Watch | None = None
     clock: Callable[[], float] = time.time
     study: str = ""
+    checkpoints: Checkpoints = field(default_factory=Checkpoints)
     lease: float = 60.0
     turn: float = 300.0
     patience: float = 60.0

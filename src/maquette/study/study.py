@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, final, overload
 
+from maquette.checkpoint import Checkpoints
 from maquette.errors import StudyError
 from maquette.events import Body
 from maquette.executor.kinds import Kind
@@ -283,6 +284,7 @@ class Study:
         retries: int = 2,
         folder: str | os.PathLike[str] | None = None,
         watch: Watch | None = None,
+        checkpoints: Checkpoints | str | os.PathLike[str] | None = None,
     ) -> Best:
         """Run trials until the study's budget is spent; return the best config.
 
@@ -293,17 +295,17 @@ class Study:
         workers
             Jobs that run at once.
         executor
-            ``"inline"`` (in this process) or ``"process"``; or an object with options, such as
-            ``mq.executor.Process(fresh=True)``. None: inline for one worker.
+            ``"inline"``, ``"process"``, or an object such as ``mq.executor.Process(fresh=True)``.
         timeout
             Seconds of wall clock a job may take.
         retries
             How often a job lost with its machine is started again.
         folder
-            Where trials' folders are made. None: beside a SQLite store, else in a temporary
-            folder.
+            Where trials' folders are made; None: beside a SQLite store, else a temporary one.
         watch
             Called with the history and the running jobs as things happen.
+        checkpoints
+            A URL such as ``"s3://bucket/runs"``, or `Checkpoints`; None: in trials' folders.
 
         Raises
         ------
@@ -314,7 +316,8 @@ class Study:
         """
         from maquette.study.running import run
 
-        run(self, Budget.parse(budget), (workers, executor), (timeout, retries, watch), folder)
+        places = folder, Checkpoints.parse(checkpoints)
+        run(self, Budget.parse(budget), (workers, executor), (timeout, retries, watch), *places)
         return self.best()
 
     def drive(
@@ -383,8 +386,6 @@ class Study:
         if bodies:
             self._store.append(self._id, bodies)
             self._refresh()
-
-    # --- inside ----------------------------------------------------------------------------
 
     @property
     def _methods(self) -> tuple[Searcher, Scheduler]:
