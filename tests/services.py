@@ -18,8 +18,8 @@ import pytest
 
 IN_CI = bool(os.environ.get("CI"))
 
-# Data that may not be redistributed: absent from a clean checkout, so never a failure.
-OPTIONAL = frozenset({"data"})
+# What a clean checkout cannot have (data that may not be redistributed, a cluster) is no failure.
+OPTIONAL = frozenset({"data", "slurm"})
 
 
 def needs(*services: str) -> pytest.MarkDecorator:
@@ -58,6 +58,12 @@ def _data() -> str | None:
     return None if data_folder() else "MAQUETTE_DATA does not name a folder of benchmark data"
 
 
+def _slurm() -> str | None:
+    if os.environ.get("MAQUETTE_TEST_SLURM"):
+        return None
+    return "MAQUETTE_TEST_SLURM does not name a folder that the nodes of a Slurm cluster share"
+
+
 SERVICES: dict[str, Callable[[], str | None]] = {
     "cocoex": _module("cocoex"),
     "data": _data,
@@ -69,6 +75,7 @@ SERVICES: dict[str, Callable[[], str | None]] = {
     "pyarrow": _module("pyarrow"),
     "ray": _module("ray"),
     "sklearn": _module("sklearn"),
+    "slurm": _slurm,
     "submitit": _module("submitit"),
     "torch": _module("torch"),
 }

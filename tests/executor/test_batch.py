@@ -123,16 +123,31 @@ def test_the_death_of_an_agent_ends_its_job(tmp_path):
     assert jobs.gone([noted["job"], noted["server"]], 10.0) == []
 
 
-@pytest.mark.parametrize(("left", "lost"), [(86400, True), (60, False), (None, False)])
+@pytest.mark.parametrize(("left", "lost"), [(86400, True), (8, False), (None, False)])
 def test_a_warning_is_a_preemption_unless_the_limit_is_near(tmp_path, monkeypatch, left, lost):
     if left is not None:
         monkeypatch.setenv("SLURM_JOB_END_TIME", str(int(time.time()) + left))
     with contextlib.closing(opened(jobs.pids)) as executor:
         executor.start(task(tmp_path, x=60.0))
-        os.kill(agent_of(jobs.noted(tmp_path / "0")), signal.SIGUSR2)
+        noted = jobs.noted(tmp_path / "0")
+        for pid in (noted["job"], noted["server"], agent_of(noted)):
+            os.kill(pid, signal.SIGUSR2)  # as Slurm does: every process of the job
         outcome = finish(executor)[0]
     assert outcome.lost == lost
     assert outcome.state is (State.INTERRUPTED if lost else State.TIMEOUT)
+
+
+def test_a_job_that_is_ended_from_outside_has_its_grace(tmp_path):
+    with contextlib.closing(opened(jobs.saves_when_told)) as executor:
+        executor.start(task(tmp_path, x=60.0))
+        wait_for((tmp_path / "0" / "pids").exists)
+        noted = jobs.noted(tmp_path / "0")
+        for pid in (noted["server"], noted["job"], agent_of(noted)):
+            os.kill(pid, signal.SIGTERM)
+        outcome = finish(executor)[0]
+    assert (tmp_path / "0" / "saved").exists()
+    # The agent leaves it to the batch system to say why.
+    assert "its process ended" in outcome.message
 
 
 def test_a_driver_that_lost_its_lease_cannot_end_the_job_of_its_successor(tmp_path):

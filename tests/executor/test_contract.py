@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from maquette.executor import Process, Slurm, open_executor
@@ -50,3 +54,15 @@ _LONG = ("check_decisions", "check_diverged", "check_failures", "check_slots")
 )
 def test_contract_of_batch_systems(check, tmp_path):
     check(lambda fn: open_executor(Slurm(cluster="local", grace=1.0), fn, 2), tmp_path)
+
+
+# Slurm takes seconds to start a job and to end one: what differs from its stand-in.
+_TELLING = ("check_done", "check_told", "check_decisions", "check_timeout", "check_cancel")
+
+
+@needs("slurm", "submitit")
+@pytest.mark.slow
+@pytest.mark.parametrize("check", [c for c in EXECUTOR_CHECKS if c.__name__ in _TELLING])
+def test_contract_on_a_cluster(check):
+    with tempfile.TemporaryDirectory(dir=os.environ["MAQUETTE_TEST_SLURM"]) as folder:
+        check(lambda fn: open_executor(Slurm(time="5m", cpus=1, grace=1.0), fn, 2), Path(folder))

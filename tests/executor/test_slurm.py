@@ -24,7 +24,7 @@ def test_every_parameter_reaches_sbatch():
         time="1h 30m",
         gpus=8,
         cpus=12,
-        memory=64,
+        memory=2**36,
         nodes=2,
         tasks_per_node=8,
         sbatch={"account": "lab", "exclusive": True, "gres_flags": "enforce-binding"},
@@ -74,7 +74,7 @@ def test_times_are_minutes_rounded_up(time, minutes):
 
 @pytest.mark.parametrize(
     ("memory", "megabytes"),
-    [(1, "1024M"), ("500M", "500M"), ("1.5 GB", "1536M"), ("2TiB", "2097152M")],
+    [(2**30, "1024M"), (1, "1M"), ("500M", "500M"), ("1.5 GB", "1536M"), ("2TiB", "2097152M")],
 )
 def test_memory_is_megabytes(memory, megabytes):
     assert Slurm(memory=memory)._parameters()["mem"] == megabytes
@@ -103,7 +103,7 @@ def test_every_mistake_is_named_at_once():
         "time must be seconds",
         "gpus must be a whole number",
         "cpus must be",
-        "memory must be gigabytes",
+        "memory must be bytes",
         "nodes must be",
         "tasks_per_node must be",
         "sbatch['time'] is given by the parameter time",

@@ -30,14 +30,18 @@ from maquette.trial import Decision, Report, State, Trial
 
 # The signal by which a batch system says, ahead of time, that it will take the machine away.
 WARNING = signal.SIGUSR2
+_SIGNALS = (signal.SIGTERM, WARNING)
 _GOOD = (State.DONE, State.STOPPED, State.PAUSED)
 _LOOK_SECONDS = 0.5
 _PLACED_SECONDS = 120.0
 # How long ranks that still run have after the first one has ended.
 _LAST_SECONDS = 60.0
 _PEER_SECONDS = 3.0
+_SIGNAL_SECONDS = 0.5
 # Slurm may send its warning up to a minute early.
 _EARLY_SECONDS = 60.0
+# What it takes to say how a job ended, once it has.
+_TELL_SECONDS = 5.0
 
 
 @final
@@ -107,16 +111,20 @@ class _Agent:
         self._signal: int | None = None
         self._peer: tuple[int, Outcome] | None = None
         self._finished_at: float | None = None
-        for number in (signal.SIGTERM, WARNING):
-            signal.signal(number, self._note)
 
     def run(self) -> Outcome | None:
         """Run the job; return how it ended, or None if the batch system knows better."""
         options = Process(threads=self._brief["threads"], grace=self._brief["grace"])
+        # A batch system signals every process of a job. What the executor starts from here
+        # ignores that, so that the job has its grace; the agent decides.
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
         try:
             executor = ProcessExecutor(Described(self._brief["function"]), 1, options)
         except ExecutorError as error:
             return Outcome(self._task.job, State.CRASHED, message=str(error))
+        for number in _SIGNALS:
+            signal.signal(number, self._note)
         with closing(executor):
             executor.start(self._task)
             while True:
@@ -126,18 +134,19 @@ class _Agent:
                     executor.cancel(self._task.job)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self._signal = self._signal or number
+        if self._signal != signal.SIGTERM:
+            self._signal = number
 
     def _on_report(self, job: int, report: Report) -> Decision:
         try:
-            return self._side.ask(report, lambda: self._signal is not None)
+            return self._side.ask(report, self._is_called_off)
         except OSError as error:  # a full disk stops no run
             print(f"a report is lost: {self._side.folder}: {error.strerror}", file=sys.stderr)
             return Decision()
 
     def _is_over(self) -> bool:
         """Whether the job is to end though its function goes on."""
-        if self._signal is not None or self._side.is_to_end():
+        if self._is_called_off() or self._side.is_to_end():
             return True
         if self._size == 1:
             return False
@@ -149,11 +158,26 @@ class _Agent:
         )
         return self._peer is not None or late
 
+    def _is_called_off(self) -> bool:
+        """Whether the batch system wants the job to end, and now."""
+        if self._signal is None:
+            return False
+        end = self._end_of_time()
+        if self._signal != WARNING or end is None or not self._is_near(end):
+            return True
+        return time.time() > end - float(self._brief["grace"]) - _TELL_SECONDS
+
+    def _is_near(self, end: float) -> bool:
+        """Whether a warning that comes now is one of the time limit, not of a preemption."""
+        return time.time() > end - float(self._brief["warning"]) - _EARLY_SECONDS
+
     def _failed_peer(self) -> tuple[int, Outcome] | None:
         failed = self._side.failed()
         return None if failed is None or failed[0] == self._task.rank else failed
 
     def _judged(self, outcome: Outcome) -> Outcome | None:
+        if outcome.state is State.CRASHED and self._was_terminated():
+            return None
         if outcome.state is State.INTERRUPTED and self._peer is None:
             return self._interrupted(outcome)
         if self._size == 1 or self._task.rank or outcome.state in _GOOD:
@@ -164,6 +188,13 @@ class _Agent:
             time.sleep(0.05)
         return outcome if self._peer is None else _joined(outcome, *self._peer)
 
+    def _was_terminated(self) -> bool:
+        """Whether the batch system ended the job; its signal may have met the job first."""
+        deadline = time.monotonic() + _SIGNAL_SECONDS
+        while self._signal is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return self._signal == signal.SIGTERM
+
     def _interrupted(self, outcome: Outcome) -> Outcome | None:
         """Say why this agent ended the job."""
         if self._signal is None:
@@ -171,7 +202,7 @@ class _Agent:
         if self._signal != WARNING:
             return None
         end = self._end_of_time()
-        if end is None or time.time() > end - self._brief["warning"] - _EARLY_SECONDS:
+        if end is None or self._is_near(end):
             text = "the batch system's time limit is reached"
             return replace(outcome, state=State.TIMEOUT, message=text)
         return replace(outcome, message="preempted by the batch system", lost=True)

@@ -136,7 +136,9 @@ class _Server:
             end.setblocking(False)
         signal.set_wakeup_fd(self._alarm.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
-        signal.signal(signal.SIGTERM, lambda number, frame: self._end())
+        # Who starts a server with SIGTERM ignored ends it by closing its channel.
+        if signal.getsignal(signal.SIGTERM) != signal.SIG_IGN:
+            signal.signal(signal.SIGTERM, lambda number, frame: self._end())
         self._selector.register(wire, selectors.EVENT_READ, self._obey)
         self._selector.register(self._wake, selectors.EVENT_READ, self._drain_alarm)
 

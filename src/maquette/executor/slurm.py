@@ -20,7 +20,7 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 # Slurm's own forms: minutes:seconds, hours:minutes:seconds, days-hours[:minutes[:seconds]].
 _CLOCK = re.compile(r"(?:(\d+)-(\d+)(?::(\d+)(?::(\d+))?)?|(?:(\d+):)?(\d+):(\d+))")
 _MEMORY = re.compile(r"([0-9.]+)\s*([KMGT])i?B?", re.IGNORECASE)
-_MEGABYTES = {"K": 1 / 1024, "M": 1.0, "G": 1024.0, "T": 1024.0**2}
+_MEGABYTES = {"B": 1 / 1024**2, "K": 1 / 1024, "M": 1.0, "G": 1024.0, "T": 1024.0**2}
 _KEY = re.compile(r"[a-z][a-z0-9-]*")
 # Options of sbatch that stand for a parameter, or are Maquette's own business.
 _INSTEAD = {
@@ -55,7 +55,7 @@ class Slurm:
     cpus
         CPUs of a task; numerical libraries get as many threads. None: the cluster's default.
     memory
-        Memory of a node: gigabytes, or a text such as ``"32G"``; None: the cluster's default.
+        Memory of a node: bytes, or a text such as ``"32G"``; None: the cluster's default.
     nodes, tasks_per_node
         With more than one task, the function runs in every one; see `Trial.report` on ranks.
     sbatch
@@ -186,9 +186,7 @@ class Slurm:
                 f'time must be seconds, or a text such as "4h" or "1-12:00:00", not {self.time!r}'
             )
         if self.memory is not None and _megabytes(self.memory) is None:
-            problems.append(
-                f'memory must be gigabytes, or a text such as "32G", not {self.memory!r}'
-            )
+            problems.append(f'memory must be bytes, or a text such as "32G", not {self.memory!r}')
         grace = as_number(self.grace)
         if grace is None or not math.isfinite(grace) or grace < 0:
             problems.append(f"grace must be seconds, zero or more, not {self.grace!r}")
@@ -240,10 +238,10 @@ def _seconds(value: object) -> float | None:
 
 def _megabytes(value: object) -> int | None:
     """Return an amount of memory in megabytes; None if it is none."""
-    number, unit = as_number(value), "G"
+    number, unit = as_number(value), "B"
     if isinstance(value, str):
         match = _MEMORY.fullmatch(value.strip())
-        number, unit = (_float(match[1]), match[2].upper()) if match else (None, "G")
+        number, unit = (_float(match[1]), match[2].upper()) if match else (None, "B")
     if number is None or not math.isfinite(number) or number <= 0:
         return None
     return math.ceil(number * _MEGABYTES[unit])
