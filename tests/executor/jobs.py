@@ -23,6 +23,17 @@ def pids(trial):
     return 1.0
 
 
+def daemon(trial):
+    """Leave a process in a session of its own, which ignores SIGTERM; then `how`."""
+    code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+    child = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
+    note = {"job": os.getpid(), "server": os.getppid(), "child": child.pid}
+    (trial.folder / "pids.tmp").write_text(json.dumps(note))
+    os.rename(trial.folder / "pids.tmp", trial.folder / "pids")
+    time.sleep(trial["x"])
+    return 1.0
+
+
 def stubborn(trial):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     return pids(trial)

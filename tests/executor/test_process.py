@@ -139,6 +139,21 @@ def test_a_job_has_a_session_of_its_own(tmp_path):
     assert found["sid"] == found["job"] != os.getsid(0)
 
 
+@pytest.mark.parametrize("end", ["by itself", "cancelled", "killed", "server", "closed"])
+def test_what_a_job_leaves_in_a_session_of_its_own_ends_with_it(end, tmp_path):
+    with opened(jobs.daemon) as executor:
+        executor.start(task(tmp_path, x=0.0 if end == "by itself" else 600.0))
+        found = jobs.noted(tmp_path / "0")
+        if end == "cancelled":
+            executor.cancel(0)
+        elif end in ("killed", "server"):
+            os.kill(found["job" if end == "killed" else "server"], signal.SIGKILL)
+        if end != "closed":
+            finish(executor)
+            assert jobs.gone([found["child"]], 30.0) == []
+    assert jobs.gone(list(found.values()), 30.0) == []
+
+
 def test_a_server_that_dies_takes_its_jobs_along_and_is_replaced(tmp_path):
     with opened(jobs.pids) as executor:
         executor.start(task(tmp_path, x=600.0))

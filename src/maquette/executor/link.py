@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import selectors
 import signal
 import socket
@@ -15,6 +16,7 @@ from typing import Any, final
 from maquette.errors import ExecutorError
 from maquette.executor.exits import in_words
 from maquette.executor.server import command
+from maquette.executor.strays import MARK, kill_marked
 from maquette.executor.wire import Message, Wire
 
 _OUTPUT_KEPT = 4000
@@ -54,13 +56,14 @@ class ServerLink:
         self, path: list[str], environment: Mapping[str, str], reference: Message, fresh: bool
     ) -> None:
         ours, theirs = socket.socketpair()
+        self._mark = secrets.token_hex(8)
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
                 command("server", theirs.fileno(), path),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                env=environment,
+                env={**environment, MARK: self._mark},
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
                 bufsize=0,
@@ -101,6 +104,7 @@ class ServerLink:
         if self._process.poll() is None:
             kill_group(self._process.pid)
         code = self._process.wait()
+        kill_marked(self._mark)
         self.wire.close()
         self.output.close()
         return in_words(code)

@@ -30,6 +30,7 @@ from maquette.executor.function import find
 from maquette.executor.log import CappedLog
 from maquette.executor.oom import oom_kills
 from maquette.executor.protocol import Function
+from maquette.executor.strays import GRACE_SECONDS, Strays
 from maquette.executor.wire import Message, Wire
 
 # How often a server looks whether its driver still lives, should the pipe not tell.
@@ -130,6 +131,7 @@ class _Server:
         self._running: dict[int, _Running] = {}
         self._driver = os.getppid()
         self._die_with_me = _death_signal()
+        self._strays = Strays()
         self._selector = selectors.DefaultSelector()
         self._wake, self._alarm = socket.socketpair()
         for end in (self._wake, self._alarm):
@@ -151,6 +153,7 @@ class _Server:
                     react()
                 self._enforce()
                 self._reap()
+                self._strays.sweep([job.pid for job in self._running.values()])
         except BaseException:
             traceback.print_exc()
         self._end()
@@ -164,6 +167,11 @@ class _Server:
         while left and time.monotonic() < deadline:
             left = [pid for pid in left if not _collected(pid)]
             time.sleep(0.005)
+        patience = time.monotonic() + GRACE_SECONDS
+        while self._strays.sweep(left, now=time.monotonic() > patience):
+            if time.monotonic() > patience + 1.0:
+                break
+            time.sleep(0.01)
         os._exit(0)
 
     # --- the driver ------------------------------------------------------------------------
