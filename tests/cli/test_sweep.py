@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Cli
+from tests.services import needs
 
 TRAIN = """
 import json, sys, time
@@ -90,7 +91,7 @@ def test_what_does_not_go_together_is_refused(cli: Cli, folder: Path) -> None:
     assert "takes no command" in cli("run", "study.py", *COMMAND).err
     inline = cli("run", "sweep.toml", "--executor", "inline", *COMMAND)
     assert inline.code == 2
-    assert "leave out --executor inline" in inline.err
+    assert "executor: a sweep runs its programs under processes of their own" in inline.err
 
 
 def test_the_command_line_replaces_the_file_s_words(cli: Cli, folder: Path) -> None:
@@ -117,3 +118,13 @@ def test_the_example_sweep_works(cli: Cli, tmp_path: Path, monkeypatch: pytest.M
     again = cli("init", "new", "--sweep")
     assert again.code == 2
     assert "left as it is" in again.err
+
+
+@needs("submitit")
+def test_programs_run_where_the_file_says(cli: Cli, folder: Path) -> None:
+    where = 'executor = { name = "slurm", cluster = "local", setup = ["export FROM=setup"] }\n'
+    (folder / "sweep.toml").write_text(where + SWEEP + "[trial]\nenv = { W = '{width}' }\n")
+    result = cli("run", "sweep.toml", "--budget", "trials=2", "--json", *COMMAND)
+    assert result.code == 0, result.err
+    assert sum(result.json["trials"].values()) == 2
+    assert len(list(folder.glob("maquette.trials/*/*/runs/*/outcome.json"))) == 2

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from maquette.errors import SweepError
+from maquette.executor import Process, Slurm
 from maquette.schedule import ASHA
 from maquette.sweep import Program, Sweep, read_sweep
 
@@ -222,3 +223,29 @@ def test_files_that_are_not_there_or_no_toml(tmp_path: Path) -> None:
         read_sweep(tmp_path / "bad.toml")
     for text in ("space = 3\n[trial]\ncommand = 'ls'", "trial = 3\nscale = 4\nspace = 5"):
         assert any("must be a table" in f for f in mistakes(tmp_path, text))
+
+
+def test_where_programs_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    table = 'executor = { name = "slurm", partition = "a", sbatch = { account = "lab" } }\n'
+    path = tmp_path / "sweep.toml"
+    path.write_text(table + SPACE + TRIAL + "gpus = 8\n")
+    sweep = read_sweep(path)
+    assert sweep.executor == Slurm(partition="a", gpus=8, sbatch={"account": "lab"})
+    assert (sweep.program.gpus, sweep.program.devices) == (0, ())
+    # The command line's word wins; of the same kind, it keeps the file's options.
+    assert read_sweep(path, executor="slurm").executor == sweep.executor
+    with pytest.raises(SweepError, match=r"trial\.gpus: 8 are asked for, and 1 are visible"):
+        read_sweep(path, executor="process")
+    path.write_text('executor = "process"\n' + SPACE + TRIAL)
+    assert read_sweep(path).executor == Process()
+    path.write_text(
+        'executor = { name = "slurm", gpu = 1, time = [], nodes = 0 }\n' + SPACE + TRIAL
+    )
+    with pytest.raises(SweepError) as caught:
+        read_sweep(path)
+    for word in ("executor.gpu: slurm has no such setting. Did you mean 'gpus'?", "executor.time:"):
+        assert word in str(caught.value)
+    path.write_text('executor = { name = "slurm", nodes = 0, cpus = 0 }\n' + SPACE + TRIAL)
+    with pytest.raises(SweepError, match=r"executor: nodes must be[\s\S]*executor: cpus must be"):
+        read_sweep(path)

@@ -12,10 +12,11 @@ from maquette.cli.open import declared_study
 from maquette.cli.options import DEFAULT_STORE, AsJson, StoreUrl
 from maquette.cli.output import emit, note
 from maquette.cli.progress import Progress
-from maquette.cli.sweep import described_study, refuse_inline
+from maquette.cli.sweep import described_study
 from maquette.cli.values import numbers, positive, whole
 
 if TYPE_CHECKING:
+    from maquette.executor import Kind
     from maquette.study import Budget, Study
 
 _TRIALS = 50
@@ -55,9 +56,9 @@ Workers = Annotated[
 Where = Annotated[
     str | None,
     typer.Option(
-        metavar="inline|process",
-        help="Where trials run. Default: inline for one worker, else process; a sweep file's "
-        "programs always run under processes of their own.",
+        metavar="inline|process|ray|slurm",
+        help="Where trials run. Default: as the sweep file says, else process; for a study's file "
+        "inline where there is one worker.",
     ),
 ]
 
@@ -99,10 +100,9 @@ def run(
     given = Budget.parse(limits) if limits else None
     placement = Placement(store, DEFAULT_STORE, seed)
     if file.endswith(".toml"):
-        refuse_inline(executor)
-        study, sweep = described_study(file, command or (), workers, placement)
+        study, sweep = described_study(file, command or (), workers, executor, placement)
         given = given or sweep.budget
-        how = (sweep.workers, "process", timeout or sweep.timeout)
+        how = (sweep.workers, sweep.executor or "process", timeout or sweep.timeout)
     else:
         _refuse_command(file, command)
         study = declared_study(file, placement)
@@ -134,7 +134,7 @@ def _budget(study: Study) -> Budget:
 def _run(
     study: Study,
     limit: Budget,
-    how: tuple[int, str, float | None],
+    how: tuple[int, str | Kind, float | None],
     progress: Progress,
 ) -> bool:
     """Run; return whether any trial has a result. What trials said goes to stderr."""

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from maquette.cli.output import note
-from maquette.errors import ExecutorError
 
 if TYPE_CHECKING:
     from maquette.study import Study
@@ -15,7 +14,11 @@ if TYPE_CHECKING:
 
 
 def described_study(
-    file: str, words: Sequence[str], workers: int | None, placement: Placement
+    file: str,
+    words: Sequence[str],
+    workers: int | None,
+    executor: str | None,
+    placement: Placement,
 ) -> tuple[Study, Sweep]:
     """Return the study of a sweep file, and the file's other settings.
 
@@ -27,17 +30,8 @@ def described_study(
     from maquette.study.placement import placed
     from maquette.sweep import read_sweep
 
-    sweep = read_sweep(file, words, workers=workers)
+    sweep = read_sweep(file, words, workers=workers, executor=executor)
     for text in sweep.notes:
         note(text)
     with placed(placement):
         return sweep.study(), sweep
-
-
-def refuse_inline(executor: str | None) -> None:
-    """Refuse an executor that shares the terminal's signals with the programs."""
-    if executor == "inline":
-        raise ExecutorError(
-            "a sweep runs its programs under processes of their own",
-            hint="leave out --executor inline",
-        )

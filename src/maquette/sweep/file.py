@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, final
 
 from maquette.errors import SweepError, nearest
+from maquette.executor import Kind, Ray, Slurm
 from maquette.fidelity import Duration
 from maquette.instances import Instances
 from maquette.objective import Objective
@@ -35,6 +36,7 @@ KEYS = (
     "seed",
     "budget",
     "workers",
+    "executor",
     "store",
 )
 _HINT = "`maquette init DIR --sweep` writes a working sweep.toml"
@@ -55,6 +57,8 @@ class Sweep:
         Totals; None: not said.
     workers
         Programs that run at once.
+    executor
+        Where they run; None: under processes on this machine.
     timeout
         Seconds that one trial may take; None: no limit.
     notes
@@ -74,6 +78,7 @@ class Sweep:
     store: str | None = None
     budget: Budget | None = None
     workers: int = 1
+    executor: Kind | None = None
     timeout: float | None = None
     notes: tuple[str, ...] = ()
 
@@ -94,7 +99,13 @@ class Sweep:
         )
 
 
-def read_sweep(path: str | Path, words: Sequence[str] = (), *, workers: int | None = None) -> Sweep:
+def read_sweep(
+    path: str | Path,
+    words: Sequence[str] = (),
+    *,
+    workers: int | None = None,
+    executor: str | None = None,
+) -> Sweep:
     """Read a sweep file.
 
     Parameters
@@ -105,6 +116,8 @@ def read_sweep(path: str | Path, words: Sequence[str] = (), *, workers: int | No
         The command to run, with placeholders; replaces the file's own.
     workers
         Replaces the file's own.
+    executor
+        A name; replaces the file's own, but for the options that the file gives the same one.
 
     Raises
     ------
@@ -133,6 +146,7 @@ def read_sweep(path: str | Path, words: Sequence[str] = (), *, workers: int | No
         "store": mistakes.text(document.get("store"), "store"),
         "budget": sections.read_budget(document.get("budget"), mistakes),
         "workers": workers or mistakes.whole(document.get("workers", 1), "workers", 1),
+        "executor": sections.read_executor(_executor(document, executor), mistakes),
         "timeout": mistakes.seconds(trial.get("timeout"), "trial.timeout"),
     }
     name = mistakes.text(document.get("name"), "name") or Path(path).stem
@@ -143,6 +157,7 @@ def read_sweep(path: str | Path, words: Sequence[str] = (), *, workers: int | No
         mistakes.found += command.idle_names(program, told)
     duration, scheduler = parts["duration"], parts["scheduler"]
     program = _with_steps(program, duration, trial)
+    program, parts["executor"] = _with_gpus(program, parts["executor"])
     mistakes.found += _halving_problems(program, duration, scheduler)
     mistakes.found += _sharing_problems(program, parts["workers"])
     if mistakes.found or space is None or objective is None:
@@ -187,6 +202,21 @@ def _with_steps(program: Program, duration: Duration, trial: Mapping[str, Any]) 
         return program
     keys = (duration.key, duration.key.removesuffix("s"), *program.form.step)
     return replace(program, form=replace(program.form, step=tuple(dict.fromkeys(keys))))
+
+
+def _executor(document: Mapping[str, Any], given: str | None) -> Any:
+    own = document.get("executor")
+    named = own.get("name") if isinstance(own, Mapping) else own
+    return own if given in (None, named) else given
+
+
+def _with_gpus(program: Program, executor: Kind | None) -> tuple[Program, Kind | None]:
+    """Leave GPUs to a cluster that deals them out itself, and ask it for as many."""
+    if not isinstance(executor, Ray | Slurm):
+        return program, executor
+    if program.gpus and not executor.gpus:
+        executor = replace(executor, gpus=program.gpus)
+    return replace(program, gpus=0, devices=()), executor
 
 
 def _halving_problems(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar, final
 
 from maquette.errors import MaquetteError, nearest
+from maquette.executor import KINDS, Kind
 from maquette.fidelity import Duration
 from maquette.instances import Instances
 from maquette.number import as_number
@@ -174,6 +175,18 @@ def read_scheduler(value: Any, mistakes: Mistakes) -> Scheduler | None:
     return _method(value, "scheduler", SCHEDULERS, mistakes)
 
 
+def read_executor(value: Any, mistakes: Mistakes) -> Kind | None:
+    """Read an executor's name, or a table of its name and options; None where it is left out."""
+    if value is None:
+        return None
+    if isinstance(value, str | Mapping):
+        named = value if isinstance(value, str) else value.get("name")
+        if named == "inline":
+            mistakes.add("executor", "a sweep runs its programs under processes of their own")
+            return None
+    return _method(value, "executor", KINDS, mistakes)
+
+
 def _method(
     value: Any, where: str, known: Mapping[str, Callable[..., Value]], mistakes: Mistakes
 ) -> Value | None:
@@ -202,6 +215,10 @@ def _method(
 
 def _fits(value: Any, annotation: str) -> bool:
     """Whether a value is of one of the simple types in an annotation such as ``int | None``."""
+    if annotation.startswith("Mapping"):
+        return isinstance(value, Mapping)
+    if annotation.startswith("Sequence"):
+        return isinstance(value, list)
     kinds = annotation.split(" | ")
     if isinstance(value, bool):
         return "bool" in kinds
