@@ -9,6 +9,7 @@ import base64
 import contextlib
 import logging
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from maquette.executor.wire import Message
 from maquette.trial import State
 
 _HINT = "every node needs the same Python, Ray and Maquette as the driver"
+_REACH_SECONDS = 10.0
 # What the memory monitor of a node says of a process that it ended.
 _OUT_OF_MEMORY = ("OUT_OF_MEMORY", "running low on memory", "OutOfMemory")
 
@@ -43,7 +45,15 @@ def connect(address: str | None) -> bool:
     """Connect to a cluster, unless this process is connected; return whether it was done here."""
     ray = load()
     if ray.is_initialized():
+        here = ray.get_runtime_context().gcs_address
+        if address is not None and ":" in address and address != here:
+            raise ExecutorError(
+                f"this process is connected to the Ray cluster at {here}, not {address}",
+                hint="leave the address out, or call ray.shutdown() first",
+            )
         return False
+    if address is not None:
+        _reach(address)
     try:
         with _signals_kept():
             ray.init(
@@ -59,6 +69,20 @@ def connect(address: str | None) -> bool:
             hint="start one with `ray start --head`, or leave the address out",
         ) from None
     return True
+
+
+def _reach(address: str) -> None:
+    """Raise ExecutorError if nothing listens at ``host:port``; Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if not host or "/" in host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _REACH_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise ExecutorError(
+            f"no Ray cluster answers at {address}: {error}",
+            hint="start one with `ray start --head`, or leave the address out",
+        ) from None
 
 
 @contextlib.contextmanager
