@@ -8,11 +8,16 @@ from pathlib import Path
 import maquette as mq
 
 
-def curve(trial):
-    """Report ten times, slowly."""
+def slow(trial):
+    """Report ten times in ten seconds."""
+    return curve(trial, 1.0)
+
+
+def curve(trial, pause=0.2):
+    """Report ten times."""
     loss = 9.0
     for step in range(1, 11):
-        time.sleep(0.2)
+        time.sleep(pause)
         loss = trial["x"] + 1.0 / step
         if not trial.report(step, loss=loss):
             break
@@ -31,8 +36,8 @@ def place(trial):
     )
 
 
-def study(url):
-    return mq.Study("s", {"x": mq.Float(0.0, 1.0)}, curve, store=url, searcher="random")
+def study(url, fn=curve):
+    return mq.Study("s", {"x": mq.Float(0.0, 1.0)}, fn, store=url, searcher="random")
 
 
 def main():

@@ -33,7 +33,7 @@ PATIENCE = 90.0
 
 @pytest.fixture(scope="module")
 def small():
-    with cluster(cpus=4, num_gpus=2, resources={"fish": 1}) as made:
+    with cluster(cpus=4, num_gpus=2, resources={"fish": 1, "place": 2}) as made:
         yield made
 
 
@@ -238,18 +238,18 @@ def test_a_job_that_ends_without_a_driver_frees_its_node_and_keeps_its_result(ra
 
 
 def test_a_lost_node_loses_no_trial(ray, small, url):
-    node = small.add_node(num_cpus=2, object_store_memory=80 * 2**20)
+    node = small.add_node(num_cpus=2, resources={"place": 2}, object_store_memory=80 * 2**20)
     gone = []
 
     def watch(history, running):
-        reported = [job for job in history.running if job.steps]
-        if len(reported) == 6 and not gone:
+        if sum(bool(job.steps) for job in history.running) == 4 and not gone:
             small.remove_node(node, allow_graceful=False)
             gone.append(node)
 
-    ray_programs.study(url).run(9, workers=6, executor=Ray(), watch=watch)
+    kind = Ray(resources={"place": 1})
+    ray_programs.study(url, ray_programs.slow).run(5, workers=4, executor=kind, watch=watch)
     assert gone
-    history = whole(url, 9)
+    history = whole(url, 5)
     lost = sorted(r.job for r in bodies(url, Requeued))
     assert 1 <= len(lost) <= 2  # one may have come to its end just before
     assert [job.number for job in history.jobs if job.starts == 2] == lost
