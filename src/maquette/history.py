@@ -34,13 +34,13 @@ from maquette.fidelity import Duration, Fidelity
 from maquette.instances import Instances
 from maquette.objective import Objective
 from maquette.orders import Orders
-from maquette.records import JobRecord, TrialRecord
+from maquette.records import JobRecord, SpaceVersion, TrialRecord
 from maquette.rng import generator
 from maquette.scale import Scale
 from maquette.space import Space
-from maquette.trial import State
+from maquette.trial import Config, State
 
-__all__ = ["History", "JobRecord", "Problem", "TrialRecord"]
+__all__ = ["History", "JobRecord", "Problem", "SpaceVersion", "TrialRecord"]
 
 
 @final
@@ -54,6 +54,12 @@ class Problem:
     scale: Scale | None = None
     instances: Instances | None = None
     seed: int = 0
+    domain: Space | None = None
+
+    @property
+    def evidence(self) -> Space:
+        """The space that trials are encoded in: it holds every version's configs."""
+        return self.space if self.domain is None else self.domain
 
 
 @final
@@ -73,6 +79,8 @@ class History:
         One record a trial, in order of proposal; index is the trial's number.
     jobs
         One record a job, in order of proposal.
+    versions
+        The versions of the space, oldest first; the last one is in force.
     orders
         What users asked of the study while it runs: to stop, and configs to try next.
     """
@@ -82,6 +90,7 @@ class History:
         self.trials: list[TrialRecord] = []
         self.jobs: list[JobRecord] = []
         self.budget = BudgetChanged()
+        self.versions = [SpaceVersion(1, 0, None, problem.space)]
         self.orders = Orders()
         self.last = 0
         self._pending: dict[int, None] = {}
@@ -100,6 +109,14 @@ class History:
     def space(self) -> Space:
         """The space in force."""
         return self.problem.space
+
+    @property
+    def domain(self) -> Space:
+        """The space in which trials are encoded: the hull of all versions.
+
+        It is the space in force unless that has been narrowed.
+        """
+        return self.problem.evidence
 
     @property
     def objective(self) -> Objective:
@@ -199,7 +216,14 @@ class History:
         ahead = takewhile(lambda event: not isinstance(event.body, SpaceChanged), events)
         bodies = [event.body for event in ahead if isinstance(event.body, Proposed)]
         configs = [body.config for body in bodies if body.config is not None]
-        return zip(*self.space.encode_many(configs), strict=True) if configs else iter(())
+        if not configs:
+            return iter(())
+        return zip(*self.domain.encode_many(self._whole(configs)), strict=True)
+
+    def _whole(self, configs: list[Config]) -> list[Config]:
+        """Complete configs by the defaults of parameters that the space in force has no more."""
+        domain = self.domain
+        return configs if domain is self.space else [domain.fill(config) for config in configs]
 
     def _fold(self, event: Event, coded: Iterator[tuple[np.ndarray, np.ndarray]]) -> None:
         self._latest = max(self._latest, event.time)
@@ -221,14 +245,14 @@ class History:
             case BudgetChanged() as body:
                 self.budget = body
             case SpaceChanged() as body:
-                self._change_space(body)
+                self._change_space(body, event)
             case StopAsked() | Enqueued() | ProgramChanged() as body:
                 self.orders.take(event.number, body)
 
     def _propose(self, body: Proposed, coded: Iterator[tuple[np.ndarray, np.ndarray]]) -> None:
         fidelity = Fidelity(body.until, body.scale, body.instance)
         if body.config is not None:
-            row, active = next(coded, None) or self.space.encode(body.config)
+            row, active = next(coded, None) or self.domain.encode(*self._whole([body.config]))
             self.trials.append(
                 TrialRecord(body.trial, body.config, row, active, body.origin, body.why, body.scale)
             )
@@ -346,11 +370,26 @@ class History:
         mean: np.ndarray = np.mean(losses, axis=0)
         return mean
 
-    def _change_space(self, body: SpaceChanged) -> None:
-        """Replace the space and encode every trial anew; new parameters take their defaults."""
-        space = Space.from_json(body.space)
-        self.problem = replace(self.problem, space=space)
+    def _change_space(self, body: SpaceChanged, event: Event) -> None:
+        """Replace the space and encode every trial anew; new parameters take their defaults.
+
+        Trials that lie outside a narrowed space stay evidence: all are encoded in the hull.
+        """
+        space, before = Space.from_json(body.space), self.space
+        if space == before:
+            return
+        domain = self.domain.hull(space)
+        self.problem = replace(
+            self.problem, space=space, domain=None if domain is space else domain
+        )
+        changes = tuple(before.diff(space))
+        self.versions.append(
+            SpaceVersion(
+                len(self.versions) + 1, event.number, event.time, space, changes, len(self.trials)
+            )
+        )
         for trial in self.trials:
-            trial.config = space.fill(trial.config)
-            trial.row, trial.active = space.encode(trial.config)
-        self._columns.encode_again(space.dimensions, self.trials)
+            trial.config = domain.fill(trial.config)
+            trial.row, trial.active = domain.encode(trial.config)
+            trial.outside = domain is not space and not space.admits(trial.config)
+        self._columns.encode_again(domain.dimensions, self.trials)

@@ -10,6 +10,7 @@ from typing import final
 import numpy as np
 
 from maquette.fidelity import Fidelity
+from maquette.space import Space
 from maquette.trial import Config, State
 
 
@@ -60,6 +61,9 @@ class TrialRecord:
         The primary loss at full fidelity, averaged over instances; NaN unless the state is done.
     ended
         Number of the event that ended it; None while it is pending.
+    outside
+        Whether the space has been narrowed since, and its config lies outside: it is evidence, and
+        nobody goes on with it.
     """
 
     number: int
@@ -81,6 +85,7 @@ class TrialRecord:
     began: float | None = None
     finished: float | None = None
     ended: int | None = None
+    outside: bool = False
 
     @property
     def job(self) -> JobRecord:
@@ -96,3 +101,20 @@ class TrialRecord:
         """Return the loss at the first report at or past `step`; NaN if it was not reached."""
         i = bisect_left(self.steps, step - 1e-9)
         return self.losses[i] if i < len(self.losses) else float("nan")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class SpaceVersion:
+    """One version of a study's space: its number from 1, and what changed since the one before.
+
+    `trials` is how many trials came before it.
+    `event` and `time` are those of the change; 0 and None: the space that the study began with.
+    """
+
+    number: int
+    event: int
+    time: float | None
+    space: Space
+    changes: tuple[str, ...] = ()
+    trials: int = 0

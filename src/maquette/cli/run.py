@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -77,6 +78,22 @@ def run(
         int | None,
         typer.Option(metavar="N", parser=whole(0), help="Replaces the seed that the file gives."),
     ] = None,
+    narrow: Annotated[
+        bool,
+        typer.Option(
+            "--narrow",
+            help="The file's space is narrower than the stored one, and that is meant: trials "
+            "outside it stay as evidence.",
+        ),
+    ] = False,
+    checkpoints: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Where trials keep their checkpoints, such as s3://BUCKET/RUNS. Default: "
+            "MAQUETTE_CHECKPOINTS, else in the trials' folders.",
+        ),
+    ] = None,
     store: StoreUrl = None,
     as_json: AsJson = False,
 ) -> None:
@@ -98,7 +115,9 @@ def run(
     from maquette.study.placement import Placement
 
     given = Budget.parse(limits) if limits else None
-    placement = Placement(store, DEFAULT_STORE, seed)
+    if checkpoints:
+        os.environ["MAQUETTE_CHECKPOINTS"] = checkpoints
+    placement = Placement(store, DEFAULT_STORE, seed, narrow)
     if file.endswith(".toml"):
         study, sweep = described_study(file, command or (), workers, executor, placement)
         given = given or sweep.budget

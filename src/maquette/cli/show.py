@@ -79,7 +79,19 @@ def _listing(history: History, limit: int) -> str:
         for t in ordered[:limit]
     ]
     more = len(ordered) - limit
-    return table(header, rows) + (f"\n... and {more} more (--limit)" if more > 0 else "")
+    text = table(header, rows) + (f"\n... and {more} more (--limit)" if more > 0 else "")
+    return "\n".join([text, *_versions(history)])
+
+
+def _versions(history: History) -> list[str]:
+    """Return how the space came to be, if it was ever changed."""
+    if len(history.versions) < 2:
+        return []
+    lines = ["", "versions of the space"]
+    for version in history.versions:
+        lines.append(f"  {version.number}  from trial {version.trials} on")
+        lines += [f"       {change}" for change in version.changes]
+    return lines
 
 
 def _full(trial: TrialRecord, history: History) -> str:
@@ -89,6 +101,7 @@ def _full(trial: TrialRecord, history: History) -> str:
         lines += [f"  {title:<8}{name} = {short(value)}" for name, value in values.items()]
     lines += [f"  why     {name} = {short(value)}" for name, value in trial.why.items()]
     lines.append(f"  jobs    {len(trial.jobs)}, {short(trial.seconds)} s")
+    lines += [f"  start   {job.note}" for job in trial.jobs if job.note]
     if trial.message:
         lines += ["  message", *(f"    {line}" for line in trial.message.splitlines())]
     return "\n".join(lines)

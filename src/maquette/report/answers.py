@@ -93,13 +93,13 @@ def _gain(evidence: Evidence) -> list[str]:
 
 def _measured_gain(evidence: Evidence, best: Best) -> list[str]:
     history = evidence.history
-    default = history.space.key(history.space.defaults())
+    default = history.domain.key(history.domain.fill(history.space.defaults()))
     same = [
         t.loss
         for t in evidence.done
         if dict(t.scale) == dict(best.scale)
         and t.number != best.trial
-        and history.space.key(t.config) == default
+        and history.domain.key(history.domain.fill(t.config)) == default
     ]
     if not same:
         return []

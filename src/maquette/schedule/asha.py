@@ -164,7 +164,10 @@ def promotable(
     waiting = [
         trial
         for loss, trial in best
-        if trial.state is State.PAUSED and _reached(trial) <= rung + 1e-9 and math.isfinite(loss)
+        if trial.state is State.PAUSED
+        and not trial.outside
+        and _reached(trial) <= rung + 1e-9
+        and math.isfinite(loss)
     ]
     return waiting[: max(0, most - gone)]
 

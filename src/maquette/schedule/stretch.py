@@ -41,8 +41,12 @@ def propose(
 
 
 def paused(history: History) -> list[TrialRecord]:
-    """Return the trials that wait for their next stretch, in order of proposal."""
-    return [trial for trial in history.pending if trial.state is State.PAUSED]
+    """Return the trials that wait for their next stretch, in order of proposal.
+
+    Those that lie outside a space that was narrowed wait for nothing.
+    """
+    pending = history.pending
+    return [t for t in pending if t.state is State.PAUSED and not t.outside]
 
 
 def go_on(

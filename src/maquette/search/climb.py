@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maquette.search.acquisition import LogEI
-from maquette.space import Choice, Parameter, Space
+from maquette.space import Choice, Config, Parameter, Space
 from maquette.surrogate.embedding import Embedding
 from maquette.surrogate.gp import Points
 
@@ -41,6 +41,60 @@ class Pool:
         return [row.tobytes() for row in np.round(np.where(self.active, self.X, -1.0), 9)]
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Where to look: a space, and the domain in whose coordinates (d,) all rows here are.
+
+    They differ once a space has been narrowed: the model knows trials of the whole domain.
+    """
+
+    space: Space
+    domain: Space
+
+    @property
+    def same(self) -> bool:
+        """Whether nothing was ever narrowed."""
+        return self.space is self.domain
+
+    def pool(self, rows: Array) -> Pool:
+        """Snap rows (m, d) to configs of the space; those outside the constraints are dropped."""
+        if self.same or not len(rows):
+            return pool(self.space, rows)
+        return self._placed(pool(self.space, self.space.carry(self.domain, rows)[0]))
+
+    def anywhere(self, rng: np.random.Generator, m: int) -> Pool:
+        """Return about m configs of the space, drawn uniformly."""
+        found = pool(self.space, rng.random((m, self.space.dimensions)))
+        if len(found.X) < m // 8:
+            found = Pool(*self.space.encode_many(self.space.sample(rng, m // 8)))
+        return found if self.same else self._placed(found)
+
+    def bounds(self) -> tuple[Array, Array]:
+        """Return the least and the largest coordinates of the space, each of shape (d,)."""
+        d = self.domain.dimensions
+        if self.same:
+            return np.zeros(d), np.ones(d)
+        ends = np.repeat([[0.0], [1.0]], self.space.dimensions, axis=1)
+        low, high = self.domain.carry(self.space, ends)[0]
+        return np.minimum(low, high), np.maximum(low, high)
+
+    def config(self, row: Array) -> Config:
+        """Return the config at a row (d,)."""
+        rows = row[None] if self.same else self.space.carry(self.domain, row[None])[0]
+        return self.space.from_unit(rows)[0]
+
+    def _placed(self, found: Pool) -> Pool:
+        return (
+            Pool(*self.domain.carry(self.space, found.X))
+            if len(found.X)
+            else Pool(
+                np.empty((0, self.domain.dimensions)),
+                np.empty((0, self.domain.dimensions), dtype=bool),
+            )
+        )
+
+
 def pool(space: Space, unit: Array) -> Pool:
     """Snap rows (m, d) to configs of the space; rows outside the constraints are dropped."""
     X, active = space.project(unit)
@@ -48,12 +102,10 @@ def pool(space: Space, unit: Array) -> Pool:
     return Pool(X[kept], active[kept])
 
 
-def candidates(space: Space, best: Array, rng: np.random.Generator, m: int) -> tuple[Pool, Pool]:
+def candidates(ground: Ground, best: Array, rng: np.random.Generator, m: int) -> tuple[Pool, Pool]:
     """Return about `m` rows drawn anywhere, and about `m` around rows `best` (k, d)."""
-    d = space.dimensions
-    anywhere = pool(space, rng.random((m, d)))
-    if len(anywhere.X) < m // 8:
-        anywhere = Pool(*space.encode_many(space.sample(rng, m // 8)))
+    space, d = ground.domain, ground.domain.dimensions
+    anywhere = ground.anywhere(rng, m)
     around = np.repeat(best, -(-m // max(len(best), 1)), axis=0)
     step = rng.choice([0.01, 0.05, 0.2], size=(len(around), 1))
     moved = around + step * rng.standard_normal(around.shape)
@@ -63,18 +115,18 @@ def candidates(space: Space, best: Array, rng: np.random.Generator, m: int) -> t
     moves = rng.random(around.shape) < odds
     moves[np.arange(len(around)), rng.integers(d, size=len(around))] = True
     near = np.clip(np.where(moves, moved, around), 0.0, 1.0)
-    return anywhere, pool(space, np.concatenate([best, near]))
+    return anywhere, ground.pool(np.concatenate([best, near]))
 
 
-def neighbours(space: Space, row: Array, active: Mask) -> Pool:
+def neighbours(ground: Ground, row: Array, active: Mask) -> Pool:
     """Return the configs that differ from one row (d,) in one choice or by one integer step."""
-    rows = []
+    rows, space = [], ground.domain
     for j in np.flatnonzero(active & (space.cardinality > 1)):
         for coordinate in _steps(space[space.names[j]], float(row[j])):
             other = row.copy()
             other[j] = coordinate
             rows.append(other)
-    return pool(space, np.array(rows).reshape(len(rows), len(row)))
+    return ground.pool(np.array(rows).reshape(len(rows), len(row)))
 
 
 def _steps(parameter: Parameter, here: float) -> list[float]:
@@ -95,17 +147,17 @@ def _steps(parameter: Parameter, here: float) -> list[float]:
 
 
 def climb(
-    space: Space, embed: Embedding, target: LogEI, place: Place, start: tuple[Array, Mask]
+    ground: Ground, embed: Embedding, target: LogEI, place: Place, start: tuple[Array, Mask]
 ) -> tuple[Array, Mask, float]:
     """Return a row that is a local maximum near `start`, its mask, and its value."""
     row, active = start
     value = float(target(place(row[None], active[None]))[0])
-    discrete = bool((active & (space.cardinality > 1)).any())
+    discrete = bool((active & (ground.domain.cardinality > 1)).any())
     for _ in range(4):
-        row, active, value = _ascend(space, embed, target, place, (row, active, value))
+        row, active, value = _ascend(ground, embed, target, place, (row, active, value))
         if not discrete:
             break
-        near = neighbours(space, row, active)
+        near = neighbours(ground, row, active)
         if not len(near.X):
             break
         values = target(place(near.X, near.active))
@@ -117,7 +169,7 @@ def climb(
 
 
 def _ascend(
-    space: Space,
+    ground: Ground,
     embed: Embedding,
     target: LogEI,
     place: Place,
@@ -127,7 +179,8 @@ def _ascend(
     from scipy.optimize import minimize
 
     row, active, value = start
-    cardinality = space.cardinality
+    cardinality = ground.domain.cardinality
+    low, high = ground.bounds()
     real = active[embed.numeric] & _fine(cardinality[embed.numeric])
     columns = np.flatnonzero(real)
     free = embed.numeric[columns]
@@ -146,14 +199,14 @@ def _ascend(
         row[free],
         jac=True,
         method="L-BFGS-B",
-        bounds=[(0.0, 1.0)] * len(free),
+        bounds=list(zip(low[free], high[free], strict=True)),
         options={"maxiter": 20, "maxfun": 30, "ftol": 1e-6},
     )
     end = row.copy()
     end[free] = found.x
     # Where the way leaves the constraints, the last points inside are tried.
     line = row + np.array([1.0, 0.9, 0.7, 0.5, 0.3, 0.1])[:, None] * (end - row)
-    inside = pool(space, line)
+    inside = ground.pool(line)
     if not len(inside.X):
         return start
     reached = target(place(inside.X[:1], inside.active[:1]))

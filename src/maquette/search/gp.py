@@ -37,7 +37,7 @@ from maquette.errors import StudyError
 from maquette.fidelity import Fidelity
 from maquette.history import History
 from maquette.search.acquisition import LogEI, classifier
-from maquette.search.climb import Pool, candidates, climb
+from maquette.search.climb import Ground, Pool, candidates, climb
 from maquette.search.sobol import design
 from maquette.surrogate.gp import Points
 from maquette.surrogate.observations import Observations, observe, scale_row
@@ -107,7 +107,7 @@ class GP:
             pool = Pool(row[None], active[None])
             here = model.place(row[None], active[None])
             why = {**model.prediction(here), "log_ei": value}
-            suggestions.append(Suggestion(space.from_unit(row[None])[0], "gp:log-ei", why))
+            suggestions.append(Suggestion(model.ground.config(row), "gp:log-ei", why))
             taken.update(pool.keys())
             model = model.believing(here)
         return suggestions
@@ -127,6 +127,8 @@ class GP:
             posterior = condition(theta, points.joined(lost), np.concatenate([y, bad]))
         feasible = ~(finished.violation[seen.rows] > 0)
         rows = seen.rows[feasible] if feasible.any() else seen.rows
+        inside = [i for i in rows if not history.trials[finished.trial[i]].outside]
+        rows = np.array(inside, dtype=np.intp) if inside else rows
         X, active = finished.X[rows], finished.active[rows]
         mean, _ = posterior.predict(seen.place(X, active, np.repeat(scale, len(X), axis=0)))
         order = np.argsort(mean, kind="stable")[:5]
@@ -149,16 +151,16 @@ class GP:
         self, model: _Model, taken: set[bytes], rng: np.random.Generator
     ) -> tuple[Array, NDArray[np.bool_], float]:
         """Return the row of the largest acquisition value found, its mask, and the value."""
-        space, target = model.history.space, model.target
+        ground, target = model.ground, model.target
         found: list[tuple[Array, NDArray[np.bool_], float]] = []
-        for pool in candidates(space, model.best, rng, self.candidates):
+        for pool in candidates(ground, model.best, rng, self.candidates):
             if not len(pool.X):
                 continue
             values = target(model.place(pool.X, pool.active))
             order = np.argsort(-values, kind="stable")
             for i in order[: (self.starts + 1) // 2]:
                 start = pool.X[i], pool.active[i]
-                found.append(climb(space, model.seen.embed, target, model.place, start))
+                found.append(climb(ground, model.seen.embed, target, model.place, start))
             # What was not climbed from stands by, should every summit be taken.
             found += [(pool.X[i], pool.active[i], float(values[i])) for i in order]
         found.sort(key=lambda entry: -entry[2])
@@ -178,6 +180,10 @@ class _Model:
     target: LogEI
     scale: Array
     best: Array
+
+    @property
+    def ground(self) -> Ground:
+        return Ground(self.history.space, self.history.domain)
 
     def place(self, X: Array, active: NDArray[np.bool_]) -> Points:
         return self.seen.place(X, active, np.repeat(self.scale, len(X), axis=0))

@@ -14,6 +14,7 @@ from maquette.errors import SpaceError, nearest
 from maquette.space import codec as coding
 from maquette.space import columns, declare, prior, serial, table, versions
 from maquette.space import config as checking
+from maquette.space import hull as hulls
 from maquette.space.codec import Array, Codec, Mask
 from maquette.space.parameter import Config, GivenConfig, GivenParameters, GivenTexts, Parameter
 from maquette.space.region import Region
@@ -324,6 +325,39 @@ class Space:
         """
         fewer = set(self.constraints) <= set(other.constraints)
         return fewer and versions.accepts(self._parameters, other._parameters)
+
+    def hull(self, other: Space) -> Space:
+        """Return the smallest space that holds the configs of this one and of a later version.
+
+        Raises
+        ------
+        SpaceError
+            If there is none, since a parameter changes its kind, lacks a default where one is
+            needed, or has another condition; every problem is named.
+        """
+        if other.widens(self):
+            return other
+        found, problems = hulls.hull(self._parameters, other._parameters)
+        if problems:
+            raise SpaceError(problems)
+        return Space(found)
+
+    def carry(self, other: Space, unit: NDArray[Any]) -> tuple[Array, Mask]:
+        """Return rows and masks here for the configs at rows (n, d) of another version.
+
+        What lies outside is moved to the nearest end; parameters and values that this space does
+        not have are left out, and those that the other one lacks take their defaults.
+        """
+        points = other._points(unit)
+        return hulls.carry(other._codec, self._codec, self._region.default, points)
+
+    def admits(self, config: GivenConfig) -> bool:
+        """Whether a config of another version, without what this one does not know, belongs."""
+        try:
+            self.normalise({name: value for name, value in config.items() if name in self})
+        except SpaceError:
+            return False
+        return True
 
     def __str__(self) -> str:
         return table.text(self._rows(), self.constraints)

@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from maquette.space.declare import extent
 from maquette.space.parameter import (
     Choice,
+    Condition,
     Parameter,
+    Scalar,
     conditions,
     given_default,
+    is_real,
     needs,
     position,
     show,
@@ -61,13 +64,47 @@ def accepts(new: Parameters, old: Parameters) -> bool:
     """Whether every config of old, completed by defaults, fits new (constraints apart)."""
     added = [p for name, p in new.items() if name not in old]
     return all(given_default(p) for p in added) and all(
-        name in new and _covers(new[name], old[name]) for name in old
+        name in new
+        and _covers(new[name], old[name])
+        and same_activity(old[name], new[name], old, new)
+        for name in old
     )
 
 
-def _covers(new: Parameter, old: Parameter) -> bool:
-    if set(conditions(new)) != set(conditions(old)):
+def same_activity(before: Parameter, after: Parameter, old: Parameters, new: Parameters) -> bool:
+    """Whether configs that both versions hold have a parameter in both, or in neither.
+
+    A condition may name values that the other version of its parent does not have.
+    """
+    earlier, later = ({c.parent: c for c in conditions(p)} for p in (before, after))
+    if earlier.keys() != later.keys():
         return False
+    for parent, condition in earlier.items():
+        if condition == later[parent]:
+            continue
+        a, b = old.get(parent), new.get(parent)
+        if not isinstance(a, Choice) or not isinstance(b, Choice):
+            return False
+        held, held_later = activity(condition, a), activity(later[parent], b)
+        for value in a.values:
+            if position(value, b.values) is not None and (
+                (position(value, held) is None) != (position(value, held_later) is None)
+            ):
+                return False
+    return True
+
+
+def activity(condition: Condition, parent: Parameter) -> list[Scalar]:
+    """Return the values of a choice at which a condition on it holds."""
+    if not isinstance(parent, Choice):
+        return []
+    if condition.range is None:
+        return [v for v in parent.values if position(v, condition.values) is not None]
+    low, high = condition.range
+    return [v for v in parent.values if is_real(v) and low <= v <= high]  # type: ignore[operator]
+
+
+def _covers(new: Parameter, old: Parameter) -> bool:
     if isinstance(old, Choice):
         return isinstance(new, Choice) and all(
             position(v, new.values) is not None for v in old.values

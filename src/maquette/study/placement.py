@@ -31,11 +31,14 @@ class Placement:
         For studies that name no store, where MAQUETTE_STORE names none either.
     seed
         Takes the place of every study's seed; None: the file's own.
+    narrow
+        Whether a narrower space than the stored one is meant.
     """
 
     store: str | Store | None = None
     default: str | None = None
     seed: int | None = None
+    narrow: bool = False
 
     def apply(self, store: Place, seed: int) -> tuple[Place, int]:
         """Return the store and the seed to use."""
@@ -55,6 +58,12 @@ def placed(placement: Placement) -> Iterator[None]:
         yield
     finally:
         _placement.reset(token)
+
+
+def narrowing(narrow: bool) -> bool:
+    """Whether a narrower space is meant, by the file or by whoever placed its study."""
+    placement = _placement.get()
+    return narrow or (placement is not None and placement.narrow)
 
 
 def place(store: Place, seed: int) -> tuple[Place, int]:

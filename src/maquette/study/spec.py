@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from maquette.errors import StoreVersionError, StudyError
-from maquette.events import SpaceChanged
+from maquette.errors import SpaceError, StoreVersionError, StudyError
+from maquette.events import Body, Ended, SpaceChanged
 from maquette.fidelity import Duration
-from maquette.history import Problem
+from maquette.history import History, Problem
 from maquette.instances import Instances
 from maquette.objective import Objective
 from maquette.scale import Scale
 from maquette.space import Space
+from maquette.trial import State
 
 FORMAT = 1
 
@@ -77,23 +78,42 @@ def refuse_changes(name: str, stored: Problem, given: Problem) -> None:
         )
 
 
-def growth(name: str, stored: Space, given: Space) -> list[SpaceChanged]:
-    """Return the event that widens the stored space to the one given, if they differ.
+def growth(name: str, history: History, given: Space, *, narrow: bool = False) -> list[Body]:
+    """Return the events that change the space in force to the one given, if they differ.
+
+    With `narrow` it need not hold all of the old one: trials outside stay evidence, and those of
+    them that wait in the queue end as interrupted.
 
     Raises
     ------
     StudyError
-        If the space given is narrower; the differences are named.
+        If the space is narrower and that is not asked for, or no space holds the old trials and
+        the new ones; the differences are named.
     """
+    stored = history.space
     if given == stored:
         return []
-    if not given.widens(stored):
-        changes = stored.diff(given)
+    where = f"study {name!r}"
+    if not narrow and not given.widens(stored):
         raise StudyError(
-            [f"study {name!r}: the space is narrower than the stored one: {c}" for c in changes],
-            hint="give the study another name, or a space that holds all of the old one",
+            [
+                f"{where}: the space is narrower than the stored one: {c}"
+                for c in stored.diff(given)
+            ],
+            hint="if that is meant, say narrow=True (maquette run --narrow): old trials stay as "
+            "evidence; else give a space that holds the old one, or another name",
         )
-    return [SpaceChanged(given.to_json())]
+    try:
+        history.domain.hull(given)
+    except SpaceError as error:
+        raise StudyError(
+            [f"{where}: {problem}" for problem in error.problems],
+            hint="give the study another name",
+        ) from None
+    waiting = [job for job in history.queued if not given.admits(history.trials[job.trial].config)]
+    why = "it lies outside the space, which was narrowed before it started"
+    ended = [Ended(job.trial, job.number, State.INTERRUPTED, message=why) for job in waiting]
+    return [SpaceChanged(given.to_json()), *ended]
 
 
 def _plain(value: Any) -> Any:

@@ -30,7 +30,7 @@ from maquette.study.driver import Driver
 from maquette.study.interrupt import Interrupts
 from maquette.study.parts import check_store, checked_seed, described, identity, methods, opened
 from maquette.study.patient import PatientStore
-from maquette.study.placement import place
+from maquette.study.placement import narrowing, place
 from maquette.study.proposer import Proposer
 from maquette.study.settings import Settings, Watch
 from maquette.study.spec import from_spec, growth, refuse_changes, to_spec
@@ -65,12 +65,12 @@ class Study:
         A name, or an object such as ``mq.search.GP()`` or ``mq.schedule.ASHA(eta=3)``.
     fidelity
         Duration key to ``(least, full)``, for example ``{"steps": (27, 729)}``.
-    scale
-        Axes with base and target values.
-    instances
-        What configs are measured on.
+    scale, instances
+        Axes with base and target values; what configs are measured on.
     seed
         Decides every proposal, together with the results that came before it.
+    narrow
+        Whether a space that is narrower than the stored one is meant; see `narrow`.
 
     Raises
     ------
@@ -94,6 +94,7 @@ class Study:
         scale: Scale | None = None,
         instances: Instances | None = None,
         seed: int = 0,
+        narrow: bool = False,
     ) -> None:
         if not isinstance(name, str) or not name.strip():
             raise StudyError(f"a study needs a name, not {name!r}")
@@ -120,7 +121,7 @@ class Study:
         refuse_changes(name, self._problem, problem)
         self._history = History(self._problem)
         self._refresh()
-        self._write(growth(name, self._history.space, problem.space))
+        self._write(growth(name, self._history, problem.space, narrow=narrowing(narrow)))
         self._turns: AskTell | None = None
 
     @classmethod
@@ -220,8 +221,6 @@ class Study:
     def _refresh(self) -> None:
         self._history.extend(self._store.read(self._id, self._history.last))
 
-    # --- searching -------------------------------------------------------------------------
-
     @overload
     def ask(self, n: None = None) -> Trial: ...
     @overload
@@ -296,16 +295,13 @@ class Study:
             Jobs that run at once.
         executor
             ``"inline"``, ``"process"``, or an object such as ``mq.executor.Process(fresh=True)``.
-        timeout
-            Seconds of wall clock a job may take.
-        retries
-            How often a job lost with its machine is started again.
-        folder
+        timeout, retries
+            Seconds a job may take; how often one that was lost with its machine is started again.
+        folder, checkpoints
             Where trials' folders are made; None: beside a SQLite store, else a temporary one.
+            Checkpoints may be kept elsewhere: ``"s3://bucket/runs"``, or `Checkpoints`.
         watch
             Called with the history and the running jobs as things happen.
-        checkpoints
-            A URL such as ``"s3://bucket/runs"``, or `Checkpoints`; None: in trials' folders.
 
         Raises
         ------
@@ -381,6 +377,10 @@ class Study:
         SpaceError or ScaleError if the config or the cell is none of the study's.
         """
         self._write([orders.add(self.history, config, scale)])
+
+    def narrow(self, space: Space | Mapping[str, Any]) -> None:
+        """Search in a narrower space; trials outside stay as evidence (StudyError if none can)."""
+        self._write(growth(self.name, self.history, Space(space), narrow=True))
 
     def _write(self, bodies: Sequence[Body]) -> None:
         if bodies:

@@ -22,7 +22,8 @@ def denoised(history: History) -> tuple[int, float, float] | None:
     """Return (trial, mean, standard deviation) of the finished trial whose config is best.
 
     The posterior mean of a Gaussian process over all finished trials, at their own configs, in
-    loss units; trials that break a constraint on a metric do not count. With a scale, trials of
+    loss units; trials that break a constraint on a metric do not count, nor do those outside a
+    space that was narrowed while there are others. With a scale, trials of
     the largest cell that has results are compared, with the help of those at other cells. Below
     four observations: the lowest loss as measured, and the spread of the losses (0 for one).
     None if nothing has finished with a finite loss.
@@ -31,6 +32,8 @@ def denoised(history: History) -> tuple[int, float, float] | None:
     eligible = np.flatnonzero(_eligible(finished))
     if not len(eligible):
         return None
+    inside = [i for i in eligible if not history.trials[finished.trial[i]].outside]
+    eligible = np.array(inside, dtype=np.intp) if inside else eligible
     if history.axes:
         cells = finished.scale[eligible]
         largest = max(cells.tolist(), key=lambda cell: (math.prod(cell), cell))

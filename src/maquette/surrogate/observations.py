@@ -80,7 +80,7 @@ class Observations:
 
 def observe(problem: Problem, finished: Finished) -> Observations:
     """Return the observations among finished trials."""
-    embed = embedding(problem.space, problem.scale)
+    embed = embedding(problem.evidence, problem.scale)
     rows = np.flatnonzero(finished.ok)
     loss, scale = np.clip(finished.loss[rows], -LARGEST, LARGEST), finished.scale[rows]
     cells = _cells(embed, scale, loss)

@@ -76,7 +76,7 @@ class Refits:
         digest = hashlib.blake2b(digest_size=16)
         for column in (first.X, first.active, first.losses, first.scale):
             digest.update(np.ascontiguousarray(column).tobytes())
-        key = (problem.space, problem.scale, len(first), digest.hexdigest())
+        key = (problem.evidence, problem.scale, len(first), digest.hexdigest())
         if key not in self._kept:
             self._kept[key] = learn_hyperparameters(problem, first)
             if len(self._kept) > self._size:

@@ -123,6 +123,37 @@ NESTED = Space(
 )
 
 
+# Four versions of one space: a range, a choice and parameters added; then all of it narrowed, with
+# a parameter gone; then widened again.
+SMALL = Space({"lr": Float(1e-3, 1e-1, log=True), "optimizer": Choice(["adamw", "sgd"])})
+WIDE = Space(
+    {
+        "lr": Float(1e-4, 1.0, log=True),
+        "optimizer": Choice(["adamw", "sgd", "muon"]),
+        "momentum": Float(0.5, 0.99, default=0.9, when={"optimizer": ["sgd", "muon"]}),
+        "layers": Int(1, 8, default=4),
+        "dropout": Float(0.0, 0.5, default=0.1),
+    }
+)
+NARROW = Space(
+    {
+        "lr": Float(3e-3, 3e-2, log=True),
+        "optimizer": Choice(["muon", "adamw"]),
+        "momentum": Float(0.8, 0.9, default=0.9, when={"optimizer": "muon"}),
+        "layers": Int(4, 4, default=4),
+    },
+    constraints=["optimizer == 'adamw' or lr <= 0.02"],
+)
+WIDER = Space(
+    {
+        "lr": Float(1e-3, 1e-1, log=True),
+        "optimizer": Choice(["muon", "adamw"]),
+        "momentum": Float(0.7, 0.99, default=0.9, when={"optimizer": "muon"}),
+        "layers": Int(2, 12, default=4),
+    }
+)
+
+
 def nested(config: Mapping[str, Any]) -> float:
     """A smooth function over `NESTED`."""
     loss = (math.log10(config["lr"]) + 2.5) ** 2 + (config["warmup"] - 0.1) ** 2

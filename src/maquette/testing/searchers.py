@@ -20,12 +20,22 @@ from typing import Any, final
 
 import numpy as np
 
-from maquette.events import Proposed
+from maquette.events import Proposed, SpaceChanged
 from maquette.history import History
 from maquette.search.protocol import Searcher
 from maquette.search.random import Random
 from maquette.testing.expect import expect
-from maquette.testing.problems import AWKWARD, NESTED, Known, nested, problem
+from maquette.testing.problems import (
+    AWKWARD,
+    NARROW,
+    NESTED,
+    SMALL,
+    WIDE,
+    WIDER,
+    Known,
+    nested,
+    problem,
+)
 from maquette.testing.script import Script, ask, search
 from maquette.trial import Job, State, Suggestion
 
@@ -104,6 +114,27 @@ def check_replay(make: Make) -> None:
     proposed = [b for b in bodies if isinstance(b, Proposed) and b.config is not None]
     for body in proposed[::5]:
         again = ask(script.prefix(body.basis), make())[0]
+        expect(again.config == body.config, f"trial {body.trial}: {body.config} was {again.config}")
+
+
+def check_space_changes(make: Make) -> None:
+    """A space is widened, then narrowed: proposals lie inside, and cold still equals warm."""
+    warm = make()
+    script = Script(problem(SMALL))
+    for space in (SMALL, WIDE, NARROW, WIDER):
+        if space != script.history.space:
+            script.write(SpaceChanged(space.to_json()))
+        for _ in range(4):
+            for a, b in zip(
+                ask(script.history, make(), n=2), ask(script.history, warm, n=2), strict=True
+            ):
+                expect(a.config == b.config, f"{dict(a.config)} cold, {dict(b.config)} warm")
+                space.check(a.config)
+            loss = (math.log10(b.config["lr"]) + 2) ** 2 + b.config.get("momentum", 0.0)
+            script.end(script.propose(Job(b)), loss)
+    bodies = [event.body for event in script.events]
+    for body in [b for b in bodies if isinstance(b, Proposed)][::7]:
+        again = ask(script.prefix(body.basis), make(), n=2)[1]
         expect(again.config == body.config, f"trial {body.trial}: {body.config} was {again.config}")
 
 
@@ -189,6 +220,7 @@ SEARCHER_CHECKS: tuple[Callable[[Make], None], ...] = (
     check_two_drivers,
     check_several_histories,
     check_replay,
+    check_space_changes,
     check_failures,
     check_nothing_works,
     check_odd_losses,
