@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar, final
 
 from maquette.errors import StoreError
-from maquette.events import Body, Ended, Event, Proposed, Reported, Requeued, Resume
+from maquette.events import Body, Ended, Event, Proposed, Reported, Requeued, Resume, Started
 from maquette.store import codec
 from maquette.store.ledger import Head, Lease, Ledger, lost_jobs
 from maquette.store.names import checked_name, no_such_study
@@ -59,6 +59,31 @@ class MemoryStore:
                 self._names[name] = _Study(row)
                 self._studies.append(self._names[name])
             return self._names[name].row
+
+    def take_over(self, name: str, spec: Mapping[str, Any], events: Sequence[Event]) -> StudyRow:
+        """Copy a study from another store; its jobs under way wait to be started again."""
+        with self._lock:
+            row = self.create(name, spec)
+            kept = self._names[name]
+            kept.events, kept.leases = list(events), {}
+            running = {}
+            for event in events:
+                body = event.body
+                if isinstance(body, Proposed):
+                    kept.leases[body.job] = Lease(body.trial)
+                    kept.trials = max(kept.trials, body.trial + 1)
+                    kept.jobs = body.job + 1
+                elif isinstance(body, Started):
+                    kept.leases[body.job] = Lease(body.trial, None, body.token)
+                    running[body.job] = body.trial
+                elif isinstance(body, Ended | Requeued):
+                    running.pop(body.job, None)
+                    if isinstance(body, Ended):
+                        kept.leases.pop(body.job, None)
+            for job, trial in running.items():
+                body = Requeued(trial, job, "the study was copied")
+                kept.events.append(Event(len(kept.events) + 1, self.clock(), body))
+            return row
 
     def find(self, name: str) -> StudyRow:
         """Return the study of that name; StoreError names the nearest if there is none."""

@@ -8,13 +8,45 @@ from typing import TYPE_CHECKING
 from maquette.checkpoint import Checkpoints
 from maquette.errors import StudyError
 from maquette.executor.kinds import Kind, by_name
-from maquette.executor.protocol import Function
+from maquette.executor.protocol import Executor, Function
+from maquette.history import History, Problem
 from maquette.number import is_count
+from maquette.schedule.protocol import Scheduler
+from maquette.search.protocol import Searcher
+from maquette.store.protocol import Store
 from maquette.study.budget import Budget
+from maquette.study.driver import Driver
+from maquette.study.interrupt import Interrupts
+from maquette.study.patient import PatientStore
+from maquette.study.proposer import Proposer
 from maquette.study.settings import Settings, Watch
 
 if TYPE_CHECKING:
     from maquette.study.study import Study
+
+
+def drive(
+    opened: tuple[Store, int, History, Problem, tuple[Searcher, Scheduler]],
+    executor: Executor,
+    settings: Settings,
+    owner: str,
+    *,
+    inline: bool,
+) -> str:
+    """Run trials on an executor until the budget is spent; see `Study.drive`.
+
+    Parameters
+    ----------
+    opened
+        The store, the study's number in it, its history, its problem, and its methods.
+    """
+    kept, study, history, problem, methods = opened
+    interrupts = Interrupts(inline)
+    store = PatientStore(kept, settings.patience, lambda: interrupts.count > 1)
+    driver = Driver(store, study, history, methods[1], executor, settings, owner)
+    shared = history if inline else None
+    proposer = Proposer(store, study, problem, methods, shared, turn=settings.turn)
+    return driver.run(proposer, interrupts, inline=inline)
 
 
 def checked(study: Study, budget: Budget, workers: int) -> Function:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, final, overload
 from maquette.checkpoint import Checkpoints
 from maquette.errors import StudyError
 from maquette.events import Body
-from maquette.executor.kinds import Kind
+from maquette.executor.kinds import Kind, by_name
 from maquette.executor.protocol import Executor, Function
 from maquette.fidelity import Duration
 from maquette.history import History, Problem, TrialRecord
@@ -26,12 +26,9 @@ from maquette.study import orders
 from maquette.study.asktell import AskTell
 from maquette.study.best import Best, find_best
 from maquette.study.budget import Budget, recorded
-from maquette.study.driver import Driver
-from maquette.study.interrupt import Interrupts
 from maquette.study.parts import check_store, checked_seed, described, identity, methods, opened
-from maquette.study.patient import PatientStore
 from maquette.study.placement import narrowing, place
-from maquette.study.proposer import Proposer
+from maquette.study.running import drive, run
 from maquette.study.settings import Settings, Watch
 from maquette.study.spec import from_spec, growth, refuse_changes, to_spec
 from maquette.trial import State, Trial
@@ -40,6 +37,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from maquette.scaling import DriftModel, Recipe
+    from maquette.simulate import Plan
 
 
 @final
@@ -310,8 +308,6 @@ class Study:
         StudyError
             If there is no function, or no trial ended with a result.
         """
-        from maquette.study.running import run
-
         places = folder, Checkpoints.parse(checkpoints)
         run(self, Budget.parse(budget), (workers, executor), (timeout, retries, watch), *places)
         return self.best()
@@ -327,14 +323,25 @@ class Study:
         body = recorded(settings.budget, workers)
         self._write([] if body == self.history.budget else [body])
         settings = replace(settings, study=identity(self._store.find(self.name)))
-        interrupts = Interrupts(inline)
-        store = PatientStore(self._store, settings.patience, lambda: interrupts.count > 1)
-        driver = Driver(store, self._id, self._history, self._methods[1], executor, settings, owner)
-        shared = self._history if inline else None
-        proposer = Proposer(
-            store, self._id, self._problem, self._methods, shared, turn=settings.turn
-        )
-        return driver.run(proposer, interrupts, inline=inline)
+        opened_ = (self._store, self._id, self._history, self._problem, self._methods)
+        return drive(opened_, executor, settings, owner, inline=inline)
+
+    def plan(
+        self,
+        budget: Budget | int | Mapping[str, Any],
+        workers: int = 1,
+        executor: str | Kind | None = None,
+        *,
+        timeout: float | None = None,
+    ) -> Plan:
+        """Return what `run` with these arguments would do and cost; nothing is run or written.
+
+        Durations and costs are forecast from the jobs that have ended.
+        """
+        from maquette.simulate import plan
+
+        name = type(by_name(executor, workers)).__name__.lower()
+        return plan(self, Budget.parse(budget), (workers, name), self._methods, timeout)
 
     # --- acting on a study, from any process ------------------------------------------------
 
@@ -356,15 +363,8 @@ class Study:
         """Have the configs of ended trials tried again as new trials; return the old numbers.
 
         They run before anything else is proposed, even if the budget of trials is spent; the old
-        trials stay as they ended. StudyError if there is no such trial or state.
-
-        Parameters
-        ----------
-        trials
-            Numbers of ended trials.
-        states
-            All that ended so and were not tried again yet. None, and no `trials`: crashed, oom
-            and timeout.
+        trials stay as they ended. Without numbers: all that ended in one of `states` (crashed, oom
+        and timeout unless given). StudyError if there is no such trial or state.
         """
         bodies = orders.requeue(self.history, trials, states)
         self._write(bodies)
