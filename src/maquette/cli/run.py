@@ -94,6 +94,14 @@ def run(
             "MAQUETTE_CHECKPOINTS, else in the trials' folders.",
         ),
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Print what would run, what it would cost and what would start first; run "
+            "and write nothing.",
+        ),
+    ] = False,
     store: StoreUrl = None,
     as_json: AsJson = False,
 ) -> None:
@@ -117,7 +125,7 @@ def run(
     given = Budget.parse(limits) if limits else None
     if checkpoints:
         os.environ["MAQUETTE_CHECKPOINTS"] = checkpoints
-    placement = Placement(store, DEFAULT_STORE, seed, narrow)
+    placement = Placement(store, DEFAULT_STORE, seed, narrow, dry=dry_run)
     if file.endswith(".toml"):
         study, sweep = described_study(file, command or (), workers, executor, placement)
         given = given or sweep.budget
@@ -127,6 +135,9 @@ def run(
         study = declared_study(file, placement)
         how = (workers or 1, executor or "", timeout)
     limit = given or _budget(study)
+    if dry_run:
+        _plan(study, limit, how, as_json)
+        return
     with closing(Progress(study.name, limit)) as progress:
         succeeded = _run(study, limit, how, progress)
     if not succeeded:
@@ -140,6 +151,16 @@ def _refuse_command(file: str, command: list[str] | None) -> None:
             f"{file!r} is not a sweep file (.toml), and a study's file takes no command",
             param_hint="COMMAND",
         )
+
+
+def _plan(study: Study, limit: Budget, how: tuple[int, str, float | None], as_json: bool) -> None:
+    """Say what would run; a study that could not run is refused as `_run` refuses it."""
+    from maquette.study.running import checked
+
+    workers, executor, timeout = how
+    checked(study, limit, workers)
+    plan = study.plan(limit, workers, executor or None, timeout=timeout)
+    emit(plan.to_json(), str(plan), as_json)
 
 
 def _budget(study: Study) -> Budget:

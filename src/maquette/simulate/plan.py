@@ -39,7 +39,7 @@ _LAWS, _LOSSES = 7_001, 7_002
 # The most that a plan lists of what would start first.
 _FIRST = 10
 
-_How = tuple[Budget, int, float | None, Scheduler]
+_How = tuple[Budget, int, float | None, Scheduler, float]
 Laws = tuple[CostLaw | None, CostLaw | None]
 
 
@@ -79,7 +79,7 @@ def plan(
     events = study.store.read(row.id)
     declared = history.objective.cost is not None
     laws = (law(history, "seconds"), law(history, "cost") if declared else None)
-    how = (budget, workers, timeout, methods[1])
+    how = (budget, workers, timeout, methods[1], _last(events))
     runs = [
         _simulate(_copy(study, events, "random", methods[1]), how, laws, i)
         for i in range(_repeats(history, budget, laws))
@@ -121,7 +121,7 @@ def _copy(
 ) -> Study:
     """Return the study as it stands, in memory, with a virtual clock."""
     clock = Clock()
-    clock.advance(max((event.time for event in events), default=0.0))
+    clock.advance(_last(events))
     store = MemoryStore(clock=clock)
     store.take_over(study.name, study.store.find(study.name).spec, events)
     problem = study.history.problem
@@ -139,6 +139,10 @@ def _copy(
     )
 
 
+def _last(events: Sequence[Event]) -> float:
+    return max((event.time for event in events), default=0.0)
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class _Run:
@@ -154,9 +158,9 @@ class _Run:
 
 
 def _simulate(study: Study, how: _How, laws: Laws, number: int) -> _Run:
-    budget, workers, timeout, scheduler = how
+    budget, workers, timeout, scheduler, began = how
     before = study.history
-    began, known = study.store.clock(), len(before.trials)
+    known = len(before.trials)
     ended = {job.number for job in before.jobs if job.state not in (State.QUEUED, State.RUNNING)}
     seconds, cost = before.seconds, before.cost
     guess = _Guess(before, scheduler, laws, number)

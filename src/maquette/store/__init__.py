@@ -22,6 +22,7 @@ __all__ = [
     "ProposerLease",
     "Store",
     "StudyRow",
+    "exists",
     "new_owner",
     "open_store",
     "provably_dead",
@@ -81,6 +82,16 @@ def open_store(url: str | os.PathLike[str] | None = None, *, read_only: bool = F
     if base in ("postgresql", "postgres"):
         return _open_postgres("postgresql://" + rest, read_only)
     raise StoreError(f"unknown kind of store {scheme!r}." + nearest(scheme, _SCHEMES))
+
+
+def exists(url: str | os.PathLike[str]) -> bool:
+    """Whether opening a store would find one: False for an SQLite file that would be made."""
+    text = os.fspath(url)
+    scheme, separator, rest = text.partition("://")
+    if separator and scheme.partition("+")[0] != "sqlite":
+        return True
+    place = rest.partition("?")[0][1:] if separator else text
+    return Path(place).expanduser().exists()
 
 
 def _open_sqlite(path: Path, options: dict[str, str], read_only: bool) -> Store:

@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import final
 
+from maquette.store.memory import MemoryStore
 from maquette.store.protocol import Store
 
 Place = str | os.PathLike[str] | Store | None
@@ -33,12 +34,15 @@ class Placement:
         Takes the place of every study's seed; None: the file's own.
     narrow
         Whether a narrower space than the stored one is meant.
+    dry
+        Give every study a copy in memory, and leave the store as it is, or unmade.
     """
 
     store: str | Store | None = None
     default: str | None = None
     seed: int | None = None
     narrow: bool = False
+    dry: bool = False
 
     def apply(self, store: Place, seed: int) -> tuple[Place, int]:
         """Return the store and the seed to use."""
@@ -68,10 +72,29 @@ def narrowing(narrow: bool) -> bool:
 
 def place(store: Place, seed: int) -> tuple[Place, int]:
     """Return the store and the seed for a study that asks for these."""
+def place(store: Place, seed: int, name: str = "") -> tuple[Place, int]:
+    """Return the store and the seed for a study of that name that asks for these."""
     from maquette.executor.function import is_preparing
 
     if is_preparing():
-        from maquette.store.memory import MemoryStore
-
         return MemoryStore(), seed
-    return (_placement.get() or Placement()).apply(store, seed)
+    placement = _placement.get() or Placement()
+    store, seed = placement.apply(store, seed)
+    return _copy(store, name) if placement.dry else store, seed
+
+
+def _copy(store: Place, name: str) -> MemoryStore:
+    """Return a store in memory with what a store holds of one study; nothing is made."""
+    from maquette.store import exists, open_store
+
+    copy = MemoryStore()
+    real: Store | None
+    if store is None or isinstance(store, str | os.PathLike):
+        there = store is not None and exists(store)
+        real = open_store(store, read_only=True) if there else None
+    else:
+        real = store
+    row = next((r for r in real.studies() if r.name == name), None) if real else None
+    if real is not None and row is not None:
+        copy.take_over(name, row.spec, real.read(row.id))
+    return copy

@@ -99,7 +99,7 @@ class Study:
         if fn is not None and not callable(fn):
             raise StudyError(f"fn must be a function of a trial, not {fn!r}")
         check_store(store)
-        store, seed = place(store, seed)
+        store, seed = place(store, seed, name)
         problem = Problem(
             space if isinstance(space, Space) else Space(space),
             Objective.parse(objective),
