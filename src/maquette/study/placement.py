@@ -70,8 +70,6 @@ def narrowing(narrow: bool) -> bool:
     return narrow or (placement is not None and placement.narrow)
 
 
-def place(store: Place, seed: int) -> tuple[Place, int]:
-    """Return the store and the seed for a study that asks for these."""
 def place(store: Place, seed: int, name: str = "") -> tuple[Place, int]:
     """Return the store and the seed for a study of that name that asks for these."""
     from maquette.executor.function import is_preparing
