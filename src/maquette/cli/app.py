@@ -29,7 +29,7 @@ from maquette.cli import (
     transfer,
     watch,
 )
-from maquette.cli.output import failure, note
+from maquette.cli.output import failure, note, without_secrets
 from maquette.errors import MaquetteError, StoreUnavailableError
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 3
@@ -124,7 +124,7 @@ def _unexpected(error: Exception) -> None:
     with tempfile.NamedTemporaryFile(
         "w", prefix="maquette-", suffix=".log", delete=False, encoding="utf-8"
     ) as log:
-        log.write(f"maquette {__version__}, Python {sys.version}\n{sys.argv}\n")
-        traceback.print_exception(error, file=log)
+        text = f"{sys.argv}\n" + "".join(traceback.format_exception(error))
+        log.write(f"maquette {__version__}, Python {sys.version}\n{without_secrets(text)}")
     note(f"Error: this is a bug in Maquette: {type(error).__name__}: {error}")
     note(f"hint: please report it with {log.name}")

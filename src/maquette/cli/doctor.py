@@ -13,7 +13,7 @@ import typer
 from maquette._version import __version__
 from maquette.cli.open import store_url, stored
 from maquette.cli.options import DEFAULT_STORE, AsJson, StoreUrl
-from maquette.cli.output import emit
+from maquette.cli.output import emit, without_secrets
 from maquette.errors import MaquetteError
 
 _NEEDED = ("numpy", "scipy", "SQLAlchemy", "typer", "tomlkit")
@@ -44,7 +44,7 @@ def doctor(store: StoreUrl = None, as_json: AsJson = False) -> None:
         "platform": platform.platform(),
         "cores": _cores(),
         "installed": installed,
-        "environment": {v: os.environ[v] for v in _VARIABLES if v in os.environ},
+        "environment": {v: without_secrets(os.environ[v]) for v in _VARIABLES if v in os.environ},
         "store": kept,
         "problems": problems,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -20,9 +21,15 @@ def emit(document: Any, text: str, as_json: bool) -> None:
         print(text)
 
 
+def without_secrets(text: str) -> str:
+    """Return a text without what stands before the @ of a URL, and without passwords by name."""
+    text = re.sub(r"://[^\s'\"]*@", "://...@", text)
+    return re.sub(r"(?i)\b(\w*(?:password|secret|token|api_?key)\w*=)[^\s&'\",]+", r"\1...", text)
+
+
 def note(text: str) -> None:
     """Print a line of progress or advice to stderr."""
-    print(text, file=sys.stderr, flush=True)
+    print(without_secrets(text), file=sys.stderr, flush=True)
 
 
 def failure(error: MaquetteError) -> None:
