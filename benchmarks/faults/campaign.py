@@ -112,6 +112,10 @@ class Round:
     def strike(self) -> None:
         """Do one thing that goes wrong in the world."""
         driver = self.draw.choice(self.drivers)
+        if self.draw.random() < 0.85:  # one that runs jobs; the others are hit while they start
+            driver = self.busy()
+        if driver is None:
+            return
         kind = self.draw.choice(DRIVER_FAULTS + JOB_FAULTS + self.store.faults)
         if kind in self.store.faults:
             end = self.store.strike(kind)
@@ -132,6 +136,15 @@ class Round:
             self.signal(target, kind.split()[-1])
         self.counts[kind] += 1
         self.log(round=self.name, fault=kind, n=sum(self.counts.values()))
+
+    def busy(self) -> Running | None:
+        """Return a driver that runs jobs; None if there is none yet."""
+        found = []
+        for driver in self.drivers:
+            own = marked(driver.mark)
+            if any(children(s, own) for s in children(driver.process.pid, own)):
+                found.append(driver)
+        return self.draw.choice(found) if found else None
 
     def signal(self, pid: int, kind: str) -> None:
         names = {"kill": "SIGKILL", "term": "SIGTERM", "int": "SIGINT", "stop": "SIGSTOP"}

@@ -72,6 +72,7 @@ class Postgres:
 
     def __init__(self, place: Path) -> None:
         self.disk = Disk(place)
+        self.restarting: threading.Thread | None = None
         self.bin = max(Path("/usr/lib/postgresql").glob("*/bin"))
         self.home = Path("/tmp") / f"maquette-faults-{os.getpid()}"
         self.home.mkdir(mode=0o777)
@@ -92,17 +93,20 @@ class Postgres:
         options = f"-p {self.port} -k {self.home} -c listen_addresses=127.0.0.1"
         self._as("pg_ctl", "-w", "-l", str(self.home / "log"), "-o", options, *arguments, verb)
 
-    def strike(self, fault: str) -> Callable[[], None]:
-        """Begin a fault; return what ends it, to be called after some time."""
+    def strike(self, fault: str) -> Callable[[], None] | None:
+        """Begin a fault; return what ends it, to be called after some time; None: not now."""
         if fault == "full":
             return self.disk.fill()
         if fault == "cut":
             self._cut()
             return lambda: None
+        if self.restarting is not None and self.restarting.is_alive():
+            return None
         # Immediate: as after a power cut, the server recovers from its log.
-        restart = threading.Thread(target=self._control, args=("restart", "-m", "immediate"))
-        restart.start()
-        return restart.join
+        how = ("restart", "-m", "immediate")
+        self.restarting = threading.Thread(target=self._control, args=how)
+        self.restarting.start()
+        return self.restarting.join
 
     def _cut(self) -> None:
         import psycopg

@@ -82,6 +82,23 @@ def allocates(trial):
     return float(np.ones(1 << 33, dtype=np.uint8)[-1])
 
 
+def hoards(trial):
+    """Hold `mb` megabytes, in this process or in one below it; then sleep for a while."""
+    code = f"held = bytearray({trial['mb']} << 20); import time; time.sleep(1.5)"
+    if trial["where"] == "here":
+        exec(code)
+    else:
+        subprocess.run([sys.executable, "-c", code], check=False, start_new_session=True)
+    return 1.0
+
+
+def sees_gpus(trial):
+    """Wait for the other job; return the first device that is seen, and how many."""
+    meets(trial)
+    seen = os.environ["CUDA_VISIBLE_DEVICES"].split(",")
+    return {"loss": float(seen[0]), "n": len(seen)}
+
+
 def draws(trial):
     return {"loss": np.random.random(), "python": random.random()}
 

@@ -10,6 +10,7 @@ import pytest
 
 from maquette.errors import ExecutorError
 from maquette.executor import Process, open_executor
+from maquette.executor.memory import parse_size
 from maquette.executor.oom import oom_kills
 from maquette.testing.executors import finish, go_on, task
 from maquette.trial import State
@@ -30,6 +31,53 @@ def run(fn, what, **options):
     with opened(fn, **options) as executor:
         executor.start(what)
         return finish(executor)[0]
+
+
+# --- what a job may have -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("where", ["here", "below"])
+def test_a_job_that_holds_more_memory_than_it_may_is_out_of_memory(where, tmp_path):
+    with opened(jobs.hoards, memory="300 MiB") as executor:
+        for job, (mb, state) in enumerate(((400, State.OOM), (100, State.DONE))):
+            executor.start(task(tmp_path, job, mb=mb, where=where))
+            outcome = finish(executor)[0]
+            assert outcome.state is state
+            assert ("of memory" in outcome.message) == (state is State.OOM)
+
+
+def test_gpus_are_shared_out_among_jobs(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,4,5,6,7")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    with opened(jobs.sees_gpus, workers=8, gpus=2) as executor:
+        assert executor.slots == 2
+        for wave in range(2):
+            (tmp_path / str(wave)).mkdir()
+            for job in range(2):
+                executor.start(task(tmp_path / str(wave), job))
+            seen = [dict(outcome.metrics) for outcome in finish(executor, n=2)]
+            assert sorted(s["loss"] for s in seen) == [3.0, 5.0]
+            assert {s["n"] for s in seen} == {2.0}
+
+
+def test_more_gpus_than_there_are_is_an_error(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    with pytest.raises(ExecutorError, match="2 GPUs are asked for each job, and 1 are visible"):
+        open_executor(Process(gpus=2), jobs.draws)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("8GB", 8 * 10**9), ("512 MiB", 512 << 20), ("1.5g", 15 * 10**8), (4096, 4096), ("2T", 2e12)],
+)
+def test_sizes_are_read_as_people_write_them(text, size):
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "GB", "8 apples", "-1", 0, True, "1.2.3GB", float("nan")])
+def test_what_is_no_size_is_none(text):
+    assert parse_size(text) is None
 
 
 # --- how a process ends ------------------------------------------------------------------------
@@ -268,7 +316,7 @@ def test_bad_options_are_refused():
         open_executor("proces", jobs.draws)
     with pytest.raises(ExecutorError, match="2 problems"):
         open_executor("slrm", jobs.draws, workers=0)
-    with pytest.raises(ExecutorError, match="2 problems"):
-        Process(threads=0, grace=-1.0)
+    with pytest.raises(ExecutorError, match="4 problems"):
+        Process(threads=0, grace=-1.0, memory="much", gpus=-1)
     with pytest.raises(ExecutorError, match=r"mq\.executor\.Process"):
         open_executor(Process, jobs.draws)

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maquette.errors import ProgramError
+from maquette.executor.gpus import take_slot, visible_devices
 from maquette.sweep import template
-from maquette.sweep.gpus import take_slot, visible_devices
 from maquette.sweep.results import Form, Reader
 from maquette.sweep.stream import LONGEST_LINE, Stream
 

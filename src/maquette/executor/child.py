@@ -16,6 +16,7 @@ from typing import NoReturn
 
 from maquette.errors import ProgramError
 from maquette.executor.function import find
+from maquette.executor.gpus import VISIBLE, take_slot
 from maquette.executor.job import failure, run_job
 from maquette.executor.kept import RETURNED, keep_outcome
 from maquette.executor.protocol import Function, Outcome, Task
@@ -43,6 +44,10 @@ def run(wire: Wire, fn: Function | None) -> NoReturn:
     if message is None:
         os._exit(1)
     task = task_from_json(message["task"])
+    if "gpus" in message:
+        # Held by this process, and by what it forks, until they end.
+        slot = take_slot(message["gpus"]["devices"], message["gpus"]["each"])
+        os.environ[VISIBLE] = slot.devices
     outcome = _outcome(task, wire, fn, message)
     if task.folder is not None and outcome.state in RETURNED:
         keep_outcome(task.folder, task.token, outcome)

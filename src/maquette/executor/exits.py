@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 
+from maquette.executor.memory import in_words as in_bytes
 from maquette.executor.protocol import Outcome, Task
 from maquette.executor.wire import Message
 from maquette.trial import State
@@ -31,6 +32,9 @@ def judge_exit(task: Task, given: Outcome | None, cancelled: bool, exit_: Messag
     if late:
         text = f"took longer than {task.timeout:g} s{tail}"
         return Outcome(number, State.TIMEOUT, seconds=seconds, message=text)
+    if exit_.get("why") == "memory":
+        text = f"held {in_bytes(exit_['held'])} of memory, more than it may{tail}"
+        return Outcome(number, State.OOM, seconds=seconds, message=text)
     code = exit_["code"]
     if exit_["oom"]:
         text = f"killed by the kernel: this memory cgroup ran out of memory{tail}"

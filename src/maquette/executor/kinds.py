@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, Protocol, final, runtime_checkable
 
 from maquette.errors import ExecutorError, nearest
+from maquette.executor.memory import parse_size
 from maquette.executor.protocol import Executor, Function
 from maquette.executor.ray import Ray
 from maquette.executor.slurm import Slurm
@@ -70,6 +71,14 @@ class Process:
         Threads that numerical libraries may use in one job; None: leave the environment alone.
     grace
         Seconds between SIGTERM and SIGKILL.
+    memory
+        What a job may hold, with all processes that it starts: bytes, or a text such as
+        ``"8GB"``. One that holds more is killed and ends as `oom`; it is looked at four times a
+        second. Linux alone.
+    gpus
+        GPUs for each job, out of those that CUDA_VISIBLE_DEVICES names, else all of the machine;
+        the job sees its own alone, through the same variable. Jobs of other studies and sweeps of
+        this user on this machine take others, or wait; waiting counts as a job's time.
 
     Raises
     ------
@@ -80,6 +89,8 @@ class Process:
     fresh: bool = False
     threads: int | None = 1
     grace: float = 5.0
+    memory: int | str | None = None
+    gpus: int = 0
 
     def __post_init__(self) -> None:
         problems = []
@@ -88,6 +99,10 @@ class Process:
         grace = as_number(self.grace)
         if grace is None or not math.isfinite(grace) or grace < 0:
             problems.append(f"grace must be seconds, zero or more, not {self.grace!r}")
+        if self.memory is not None and parse_size(self.memory) is None:
+            problems.append(f'memory must be a size such as "8GB", not {self.memory!r}')
+        if self.gpus != 0 and not is_count(self.gpus):
+            problems.append(f"gpus must be a whole number, zero or more, not {self.gpus!r}")
         if problems:
             raise ExecutorError(problems)
 

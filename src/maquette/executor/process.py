@@ -15,10 +15,12 @@ from typing import Any, final
 from maquette.errors import ExecutorError
 from maquette.executor.exits import judge_exit
 from maquette.executor.function import describe
+from maquette.executor.gpus import slots_of, visible_devices
 from maquette.executor.kept import kept_outcome
 from maquette.executor.kinds import Process
 from maquette.executor.link import ServerLink, kill_group
 from maquette.executor.log import log_name
+from maquette.executor.memory import parse_size
 from maquette.executor.protocol import Function, OnReport, Outcome, Task
 from maquette.executor.wire import (
     Message,
@@ -88,9 +90,20 @@ class ProcessExecutor:
         self._slots = workers
         self._grace = options.grace
         self._fresh = options.fresh or sys.platform == "darwin"
+        self._memory = None if options.memory is None else parse_size(options.memory)
+        if self._memory is not None and not os.path.exists("/proc/self/statm"):
+            raise ExecutorError("a limit on memory needs the /proc of Linux", hint="leave it out")
+        self._devices = visible_devices() if options.gpus else ()
+        self._gpus = options.gpus
+        if options.gpus:
+            self._slots = min(workers, slots_of(self._devices, options.gpus))
         self._environment = dict(os.environ)
         if options.threads is not None:
             self._environment.update(dict.fromkeys(_THREADS, str(options.threads)))
+        if options.gpus:
+            # A module that asks torch whether there is a GPU while it is imported would leave a
+            # CUDA context behind, with which no fork can use one.
+            self._environment.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
         self._reference = describe(fn)
         self._path = [os.path.abspath(p or ".") for p in sys.path]
         self._jobs: dict[int, _Job] = {}
@@ -132,12 +145,15 @@ class ProcessExecutor:
                 "title": f"job {task.job}",
                 "timeout": task.timeout,
                 "grace": self._grace,
+                "memory": self._memory,
                 "path": self._path,
             },
             theirs.fileno(),
         )
         theirs.close()
         message: Message = {"task": task_to_json(task)}
+        if self._gpus:
+            message["gpus"] = {"devices": self._devices, "each": self._gpus}
         if self._server.fresh:
             message["function"] = self._reference
         # Registered before anything can fail, so that a dead server ends this job like others.

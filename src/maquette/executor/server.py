@@ -28,6 +28,7 @@ from maquette.errors import MaquetteError
 from maquette.executor import child
 from maquette.executor.function import find
 from maquette.executor.log import CappedLog
+from maquette.executor.memory import held_above
 from maquette.executor.oom import oom_kills
 from maquette.executor.protocol import Function
 from maquette.executor.strays import GRACE_SECONDS, Strays
@@ -35,6 +36,7 @@ from maquette.executor.wire import Message, Wire
 
 # How often a server looks whether its driver still lives, should the pipe not tell.
 _HEARTBEAT = 1.0
+_LOOK = 0.25
 _CHUNK = 1 << 16
 _PR_SET_PDEATHSIG = 1
 
@@ -61,6 +63,8 @@ class _Running:
     timeout: float | None
     grace: float
     oom_before: int | None
+    memory: int | None = None
+    held: int = 0
     why: str = ""
     kill_at: float | None = None
 
@@ -132,6 +136,7 @@ class _Server:
         self._driver = os.getppid()
         self._die_with_me = _death_signal()
         self._strays = Strays()
+        self._next_look = 0.0
         self._selector = selectors.DefaultSelector()
         self._wake, self._alarm = socket.socketpair()
         for end in (self._wake, self._alarm):
@@ -212,6 +217,7 @@ class _Server:
             message["timeout"],
             message["grace"],
             oom_kills(),
+            message["memory"],
         )
         self._running[message["id"]] = job
         self._selector.register(read, selectors.EVENT_READ, lambda: self._read(job))
@@ -271,6 +277,8 @@ class _Server:
     def _patience(self) -> float:
         now, wait = time.monotonic(), _HEARTBEAT
         for job in self._running.values():
+            if job.memory is not None:
+                wait = min(wait, _LOOK)
             if job.kill_at is not None:
                 wait = min(wait, job.kill_at - now)
             elif job.timeout is not None and not job.why:
@@ -286,6 +294,15 @@ class _Server:
             if job.kill_at is not None and now >= job.kill_at:
                 job.kill_at = None
                 _kill(job.pid, signal.SIGKILL)
+
+        if now >= self._next_look:
+            self._next_look = now + _LOOK
+            for job in self._running.values():
+                held = None if job.memory is None else held_above(job.pid, job.memory)
+                if held is not None and not job.why:
+                    job.held = held
+                    self._terminate(job, "memory", 0.0)
+                    _kill(job.pid, signal.SIGKILL)
 
     def _terminate(self, job: _Running, why: str, grace: float) -> None:
         job.why = job.why or why
@@ -317,6 +334,7 @@ class _Server:
                 "id": number,
                 "code": code,
                 "why": job.why,
+                "held": job.held,
                 "oom": after is not None and after > (job.oom_before or 0),
                 "tail": job.log.tail(),
                 "seconds": time.monotonic() - job.began,

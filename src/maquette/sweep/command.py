@@ -9,8 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from maquette.errors import nearest
+from maquette.executor.gpus import visible_devices
 from maquette.objective import Objective
-from maquette.sweep.gpus import visible_devices
 from maquette.sweep.program import CONFIG, Program
 from maquette.sweep.results import STEP, Form
 from maquette.sweep.sections import Mistakes

@@ -15,10 +15,10 @@ from typing import Any, final
 
 from maquette.errors import ProgramError
 from maquette.executor.exits import in_words
+from maquette.executor.gpus import VISIBLE, take_slot
 from maquette.executor.oom import oom_kills
 from maquette.executor.script import is_follower, serving, to_message
 from maquette.executor.shared import DriverSide, new_run
-from maquette.sweep.gpus import VISIBLE, take_slot
 from maquette.sweep.process import GRACE_SECONDS, Process, terminable
 from maquette.sweep.results import Form, Measurement, Metrics, Reader, read_file, stamp
 from maquette.sweep.stream import Stream
@@ -80,12 +80,12 @@ class Program:
         run = _Run(self, trial)
         with ExitStack() as stack:
             environment = serving(run.serve(), self._environment(values))
-            held = []
+            held: list[int] = []
             if self.gpus and self.devices:
-                slot = take_slot(self.devices, self.gpus, trial.folder.parent / "gpus")
+                slot = take_slot(self.devices, self.gpus)
                 stack.callback(slot.close)
                 environment[VISIBLE] = slot.devices
-                held.append(slot.descriptor)
+                held += slot.descriptors
             words = fill_words(self.words, values)
             process = Process(words, environment, held, self.grace)
             stack.callback(process.close)
