@@ -108,7 +108,8 @@ def test_a_job_whose_machine_is_gone_is_no_survivor(tmp_path):
             os.kill(pid, signal.SIGKILL)
     first.close()
     assert jobs.gone([noted["job"], noted["server"]], 10.0) == []
-    os.kill(noted["child"], signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(noted["child"], signal.SIGKILL)
     with contextlib.closing(opened(jobs.pids)) as second:
         assert set(second.survivors([what])) == set()
 
@@ -248,7 +249,7 @@ class TestRanks:
         folder = tmp_path / "0"
         assert (outcome.state, outcome.metrics) == (State.STOPPED, {"loss": 0.5})
         assert [r.metrics["loss"] for r in read_reports(folder)] == [1 / s for s in (1, 2, 3, 4)]
-        shards = sorted(p.name for p in (folder / "checkpoints" / "4").iterdir())
+        shards = sorted(p.name for p in folder.glob("checkpoints/*4*/shard*"))
         assert shards == ["shard0", "shard1"]
         assert "rank 0 of 2" in (folder / "log.txt").read_text()
         assert "rank 1 of 2" in (folder / "log.rank1.txt").read_text()
