@@ -181,3 +181,35 @@ def _count(folder: Path, env: dict[str, str]) -> int:
         command, cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False
     )
     return done.stdout.count(",done,") if done.returncode == 0 else 0
+
+
+def test_the_debugger_opens_where_a_trial_fails(tmp_path: Path) -> None:
+    (tmp_path / "fails.py").write_text(
+        "import maquette as mq\n\n"
+        "def fn(trial):\n    fish = 3.5\n    raise ValueError(fish)\n\n"
+        "study = mq.Study('f', {'x': mq.Float(0.0, 1.0)}, fn)\n"
+    )
+    command = [sys.executable, "-m", "maquette", "run", "fails.py", "--budget", "trials=1"]
+    done = subprocess.run(
+        [*command, "--debug"],
+        cwd=tmp_path,
+        input="p 'the fish is', fish\nq\n",
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert "('the fish is', 3.5)" in done.stdout
+    assert done.returncode == 1  # the trial is recorded as crashed, and none has a result
+    import maquette as mq
+
+    assert mq.Study.load("f", f"sqlite:///{tmp_path}/maquette.db").history.counts() == {
+        "crashed": 1
+    }
+
+
+@pytest.mark.parametrize("extra", [["--workers", "2"], ["--executor", "process"]])
+def test_the_debugger_needs_trials_in_this_process(bowl: Cli, extra: list[str]) -> None:
+    result = bowl("run", "bowl.py", "--debug", *extra)
+    assert result.code == 2
+    assert "--debug" in result.err

@@ -94,6 +94,13 @@ def run(
             "MAQUETTE_CHECKPOINTS, else in the trials' folders.",
         ),
     ] = None,
+    debug: Annotated[
+        bool,
+        typer.Option(
+            "--debug",
+            help="Run trials here, one at a time, and open the debugger where one fails.",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -127,13 +134,14 @@ def run(
         os.environ["MAQUETTE_CHECKPOINTS"] = checkpoints
     placement = Placement(store, DEFAULT_STORE, seed, narrow, dry=dry_run)
     if file.endswith(".toml"):
+        _refuse_debugger(debug)
         study, sweep = described_study(file, command or (), workers, executor, placement)
         given = given or sweep.budget
         how = (sweep.workers, sweep.executor or "process", timeout or sweep.timeout)
     else:
         _refuse_command(file, command)
         study = declared_study(file, placement)
-        how = (workers or 1, executor or "", timeout)
+        how = (workers or 1, _debugger(workers, executor) if debug else executor or "", timeout)
     limit = given or _budget(study)
     if dry_run:
         _plan(study, limit, how, as_json)
@@ -153,7 +161,29 @@ def _refuse_command(file: str, command: list[str] | None) -> None:
         )
 
 
-def _plan(study: Study, limit: Budget, how: tuple[int, str, float | None], as_json: bool) -> None:
+def _debugger(workers: int | None, executor: str | None) -> Kind:
+    from maquette.executor import Inline
+
+    if executor not in (None, "inline") or (workers or 1) > 1:
+        raise typer.BadParameter(
+            "the debugger needs trials in this process, one at a time: leave out --executor and "
+            "--workers",
+            param_hint="--debug",
+        )
+    return Inline(debug=True)
+
+
+def _refuse_debugger(debug: bool) -> None:
+    if debug:
+        raise typer.BadParameter(
+            "a sweep runs programs, which the debugger of Python does not reach",
+            param_hint="--debug",
+        )
+
+
+def _plan(
+    study: Study, limit: Budget, how: tuple[int, Kind | str, float | None], as_json: bool
+) -> None:
     """Say what would run; a study that could not run is refused as `_run` refuses it."""
     from maquette.study.running import checked
 

@@ -157,5 +157,7 @@ def _alarm(timeout: float | None) -> Iterator[None]:
 def _debug(error: BaseException) -> None:
     import pdb
 
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, 0)  # the job's time does not run out meanwhile
     traceback.print_exception(error, file=sys.stderr)
     pdb.post_mortem(error.__traceback__)
