@@ -62,6 +62,45 @@ Where = Annotated[
         "inline where there is one worker.",
     ),
 ]
+Narrow = Annotated[
+    bool,
+    typer.Option(
+        "--narrow",
+        help="The file's space is narrower than the stored one, and that is meant: trials "
+        "outside it stay as evidence.",
+    ),
+]
+Checkpoints = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="Where trials keep their checkpoints, such as s3://BUCKET/RUNS. Default: "
+        "MAQUETTE_CHECKPOINTS, else in the trials' folders.",
+    ),
+]
+Debug = Annotated[
+    bool,
+    typer.Option(
+        "--debug",
+        help="Run trials here, one at a time, and open the debugger where one fails.",
+    ),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Print what would run, what it would cost and what would start first; run "
+        "and write nothing.",
+    ),
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(metavar="SECONDS", parser=positive, help="The most that one trial may take."),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(metavar="N", parser=whole(0), help="Replaces the seed that the file gives."),
+]
 
 
 def run(
@@ -70,45 +109,12 @@ def run(
     budget: Limits = None,
     workers: Workers = None,
     executor: Where = None,
-    timeout: Annotated[
-        float | None,
-        typer.Option(metavar="SECONDS", parser=positive, help="The most that one trial may take."),
-    ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(metavar="N", parser=whole(0), help="Replaces the seed that the file gives."),
-    ] = None,
-    narrow: Annotated[
-        bool,
-        typer.Option(
-            "--narrow",
-            help="The file's space is narrower than the stored one, and that is meant: trials "
-            "outside it stay as evidence.",
-        ),
-    ] = False,
-    checkpoints: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URL",
-            help="Where trials keep their checkpoints, such as s3://BUCKET/RUNS. Default: "
-            "MAQUETTE_CHECKPOINTS, else in the trials' folders.",
-        ),
-    ] = None,
-    debug: Annotated[
-        bool,
-        typer.Option(
-            "--debug",
-            help="Run trials here, one at a time, and open the debugger where one fails.",
-        ),
-    ] = False,
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run",
-            help="Print what would run, what it would cost and what would start first; run "
-            "and write nothing.",
-        ),
-    ] = False,
+    timeout: Timeout = None,
+    seed: Seed = None,
+    narrow: Narrow = False,
+    checkpoints: Checkpoints = None,
+    debug: Debug = False,
+    dry_run: DryRun = False,
     store: StoreUrl = None,
     as_json: AsJson = False,
 ) -> None:
