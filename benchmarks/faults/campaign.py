@@ -271,6 +271,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
+    # A shell starts what runs in its background with SIGINT ignored, and children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     place = given.out / given.store
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
