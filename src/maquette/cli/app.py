@@ -29,8 +29,9 @@ from maquette.cli import (
     transfer,
     watch,
 )
-from maquette.cli.output import failure, note, without_secrets
+from maquette.cli.output import failure, note
 from maquette.errors import MaquetteError, StoreUnavailableError
+from maquette.masking import without_secrets
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 3
 

@@ -13,8 +13,9 @@ import typer
 from maquette._version import __version__
 from maquette.cli.open import store_url, stored
 from maquette.cli.options import DEFAULT_STORE, AsJson, StoreUrl
-from maquette.cli.output import emit, without_secrets
+from maquette.cli.output import emit
 from maquette.errors import MaquetteError
+from maquette.masking import without_secrets
 
 _NEEDED = ("numpy", "scipy", "SQLAlchemy", "typer", "tomlkit")
 _EXTRAS = {

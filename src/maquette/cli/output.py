@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 from maquette.errors import MaquetteError
+from maquette.masking import without_secrets
 
 
 def emit(document: Any, text: str, as_json: bool) -> None:
@@ -19,12 +19,6 @@ def emit(document: Any, text: str, as_json: bool) -> None:
         print(json.dumps(json_ready(document), indent=2, allow_nan=False))
     else:
         print(text)
-
-
-def without_secrets(text: str) -> str:
-    """Return a text without what stands before the @ of a URL, and without passwords by name."""
-    text = re.sub(r"://[^\s'\"]*@", "://...@", text)
-    return re.sub(r"(?i)\b(\w*(?:password|secret|token|api_?key)\w*=)[^\s&'\",]+", r"\1...", text)
 
 
 def note(text: str) -> None:

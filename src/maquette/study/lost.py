@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from maquette.events import Ended, Event, Reported, Requeued, Started
 from maquette.executor.protocol import Adopting, Executor, Outcome, Task
 from maquette.history import JobRecord
+from maquette.masking import without_secrets
 from maquette.store.protocol import LostJob
 from maquette.trial import State
 
@@ -16,8 +17,10 @@ def again(
 ) -> Ended | Requeued:
     """Return the event of a job that was lost: back in the queue, or crashed once too often.
 
-    `alive` is the time of its last sign of life by the store's clock; None: now.
+    `alive` is the time of its last sign of life by the store's clock; None: now. Secrets that the
+    reason holds are not recorded.
     """
+    reason = without_secrets(reason)
     if job.starts <= retries:
         return Requeued(job.trial, job.number, reason, alive)
     times = "once" if job.starts == 1 else f"{job.starts} times"
@@ -34,7 +37,10 @@ def last_alive(lost: LostJob, lease: float) -> float:
 
 
 def ended(job: JobRecord, outcome: Outcome) -> Ended:
-    """Return the event of a job's end; a stretch that is not its trial's last is a pause."""
+    """Return the event of a job's end; a stretch that is not its trial's last is a pause.
+
+    Secrets that a program printed before it failed are not recorded.
+    """
     paused = outcome.state is State.DONE and not job.final
     return Ended(
         job.trial,
@@ -43,7 +49,7 @@ def ended(job: JobRecord, outcome: Outcome) -> Ended:
         dict(outcome.metrics),
         outcome.cost,
         outcome.seconds,
-        outcome.message,
+        without_secrets(outcome.message),
     )
 
 
