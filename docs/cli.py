@@ -20,8 +20,17 @@ same command resumes. `MAQUETTE_STORE` names the default store; `NO_COLOR` is re
 
 def page() -> str:
     """Return the page."""
-    root = typer.main.get_command(app.build())
-    return "\n".join([HEAD, *(section(n, c) for n, c in root.commands.items())])
+    return "\n".join([HEAD, *(section(n, c) for n, c in verbs().items())])
+
+
+def verbs(group: Any = None, before: str = "") -> dict[str, Any]:
+    """Return every verb by its name, those of a group as ``bench run``."""
+    found: dict[str, Any] = {}
+    commands = (group or typer.main.get_command(app.build())).commands
+    for name, command in commands.items():
+        inner = hasattr(command, "commands")
+        found |= verbs(command, f"{before}{name} ") if inner else {before + name: command}
+    return found
 
 
 def section(name: str, command: Any) -> str:

@@ -13,6 +13,7 @@ import typer
 from maquette._version import __version__
 from maquette.cli import (
     add,
+    bench,
     best,
     compare,
     demo,
@@ -74,6 +75,7 @@ def build() -> typer.Typer:
     app.callback(epilog=_EPILOG)(_root)
     for verb in _VERBS:
         app.command()(verb)
+    app.add_typer(bench.group(), name="bench")
     return app
 
 

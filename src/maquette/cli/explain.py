@@ -110,6 +110,22 @@ _EXPLANATIONS = {
         "downloads them. MAQUETTE_DATA names the folder of data. Every file is compared with a "
         "checksum before it is used.",
     ),
+    "MQ551": (
+        "Another tuner failed",
+        "In a comparison its process ended, or raised an exception: the message quotes what it "
+        "said last. The run counts with what it had recommended until then; `maquette bench run "
+        "... --retry` runs it again.",
+    ),
+    "MQ552": (
+        "Another tuner hangs",
+        "It gave no answer within the patience of the comparison and was ended. Give --patience "
+        "more seconds and --retry if it is only slow.",
+    ),
+    "MQ553": (
+        "Another tuner cannot do what a task asks",
+        "For example it needs a learning curve where a run has one result. It is left out on such "
+        "tasks, and the report says why.",
+    ),
 }
 
 

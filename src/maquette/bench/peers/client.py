@@ -38,18 +38,21 @@ _TAIL = 1500
 class PeerError(BenchmarkError):
     """A peer crashed, hangs, or cannot do what is asked; `how` says which."""
 
+    code = "MQ551"
     how = "crashed"
 
 
 class PeerHungError(PeerError):
     """A peer gave no answer in time."""
 
+    code = "MQ552"
     how = "hung"
 
 
 class PeerUnsupportedError(PeerError):
     """A peer cannot do what is asked of it."""
 
+    code = "MQ553"
     how = "unsupported"
 
 

@@ -1,0 +1,73 @@
+"""Results on disk: one small file a cell, or all of them in one compressed file."""
+
+from __future__ import annotations
+
+import json
+import lzma
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from maquette.bench.compare.cell import Cell
+from maquette.errors import BenchmarkError
+from maquette.files import write_whole
+from maquette.number import json_ready
+
+PACKED = "results.jsonl.xz"
+_CELLS = "cells"
+
+
+def path(folder: Path, cell: Cell) -> Path:
+    """Return where a cell's result stands."""
+    task = cell.task.replace("/", "__")
+    return folder / _CELLS / task / cell.optimizer.name.replace("/", "__") / f"{cell.seed}.json"
+
+
+def write(folder: Path, cell: Cell, result: Mapping[str, Any]) -> None:
+    """Write a cell's result, whole or not at all."""
+    place = path(folder, cell)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(place, _line(result))
+
+
+def read(folder: Path) -> list[dict[str, Any]]:
+    """Return all results of a folder, sorted by task, optimizer and seed.
+
+    Raises
+    ------
+    BenchmarkError
+        If there are none, or a file is damaged; it is named.
+    """
+    found = {(r["task"], r["optimizer"], r["seed"]): r for r in _all(folder)}
+    if not found:
+        raise BenchmarkError(f"{folder} holds no results yet")
+    return [found[key] for key in sorted(found)]
+
+
+def pack(folder: Path) -> Path:
+    """Write all results into one compressed file; equal results give equal bytes."""
+    text = "".join(_line(r) for r in read(folder))
+    place = folder / PACKED
+    place.write_bytes(lzma.compress(text.encode(), preset=9))
+    return place
+
+
+def _all(folder: Path) -> Iterator[dict[str, Any]]:
+    packed = folder / PACKED
+    if packed.exists():
+        try:
+            lines = lzma.decompress(packed.read_bytes()).decode().splitlines()
+            yield from (json.loads(line) for line in lines)
+        except (lzma.LZMAError, EOFError, ValueError) as error:
+            raise BenchmarkError(f"{packed} is damaged: {error}") from None
+    for place in sorted((folder / _CELLS).rglob("*.json")):
+        try:
+            yield json.loads(place.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise BenchmarkError(
+                f"{place} is damaged: {error}", hint="remove it; the same command runs it again"
+            ) from None
+
+
+def _line(result: Mapping[str, Any]) -> str:
+    return json.dumps(json_ready(result), separators=(",", ":"), ensure_ascii=False) + "\n"

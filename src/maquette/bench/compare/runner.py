@@ -1,0 +1,177 @@
+"""Runs the cells of a plan that have no result yet, several processes at once."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import multiprocessing
+import signal
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import Any, final
+
+from maquette.bench.compare import results
+from maquette.bench.compare.cell import Cell, Done, Peers, run_cell
+from maquette.bench.compare.environment import describe
+from maquette.bench.compare.plan import Plan, enter
+from maquette.bench.compare.suite import Suite
+from maquette.errors import BenchmarkError
+from maquette.files import write_whole
+
+Progress = Callable[[int, int, Mapping[str, Any]], None]  # cells done, cells in all, the latest
+
+TIMINGS = "timings.jsonl"
+ENVIRONMENT = "environment.json"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a call did.
+
+    Attributes
+    ----------
+    ran, kept
+        Cells that were run, and cells whose results stood there already.
+    states
+        State to the number of cells that were run and ended so.
+    messages
+        Optimizer to why a cell of it did not end well: the first reason.
+    seconds, optimizer_seconds
+        What the cells took, summed, and how much of that the optimizers themselves took.
+    """
+
+    ran: int
+    kept: int
+    states: Mapping[str, int]
+    messages: Mapping[str, str]
+    seconds: float
+    optimizer_seconds: float
+
+
+def run(
+    plan: Plan,
+    folder: Path,
+    *,
+    processes: int = 1,
+    patience: float = 600.0,
+    retry: bool = False,
+    progress: Progress | None = None,
+) -> Summary:
+    """Run what is missing of a plan; the same call again does nothing more.
+
+    Parameters
+    ----------
+    plan
+        Suite, optimizers and seeds.
+    folder
+        Where results stand; made if need be.
+    processes
+        Cells that run at once. Results do not depend on it.
+    patience
+        Seconds after which a peer that gives no answer counts as hung.
+    retry
+        Whether cells that crashed, hung or found no peer are run again.
+    progress
+        Called after each cell.
+
+    Raises
+    ------
+    BenchmarkError
+        If the folder holds another comparison, a task cannot be loaded, or a process dies.
+    """
+    enter(folder, plan)
+    write_whole(folder / ENVIRONMENT, json.dumps(describe(plan.optimizers), indent=1) + "\n")
+    cells = plan.cells()
+    todo = [cell for cell in cells if not _has_result(folder, cell, retry)]
+    states: dict[str, int] = {}
+    messages: dict[str, str] = {}
+    spent = [0.0, 0.0]
+    every = _run_all(todo, plan.suite, folder, processes, patience)
+    with (folder / TIMINGS).open("a", encoding="utf-8") as log, closing(every):
+        for count, done in enumerate(every, 1):
+            result, timing = done.result, done.timing
+            states[result["state"]] = states.get(result["state"], 0) + 1
+            if result["message"]:
+                messages.setdefault(result["optimizer"], result["message"])
+            spent = [spent[0] + timing["seconds"], spent[1] + timing["optimizer_seconds"]]
+            key = {k: result[k] for k in ("task", "optimizer", "seed")}
+            log.write(json.dumps({**key, **timing}) + "\n")
+            if progress is not None:
+                progress(len(cells) - len(todo) + count, len(cells), result)
+    return Summary(len(todo), len(cells) - len(todo), states, messages, spent[0], spent[1])
+
+
+def _has_result(folder: Path, cell: Cell, retry: bool) -> bool:
+    place = results.path(folder, cell)
+    if not retry or not place.exists():
+        return place.exists()
+    return bool(json.loads(place.read_text(encoding="utf-8"))["state"] in ("done", "unsupported"))
+
+
+def _run_all(
+    todo: list[Cell], suite: Suite, folder: Path, processes: int, patience: float
+) -> Generator[Done, None, None]:
+    if processes == 1 or len(todo) < 2:
+        peers = Peers(patience)
+        try:
+            for cell in todo:
+                yield _run_one(cell, suite, folder, peers)
+        finally:
+            peers.close()
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=context, initializer=_calm) as pool:
+        jobs = (pool.submit(_in_process, c, suite, folder, patience) for c in todo)
+        try:
+            yield from _completed(jobs, 2 * processes)
+        except BrokenProcessPool:
+            raise BenchmarkError(
+                "a process of the comparison died, perhaps for want of memory",
+                hint="results so far are kept; the same command goes on",
+            ) from None
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for child in multiprocessing.active_children():
+                child.terminate()
+            raise
+
+
+def _completed(jobs: Iterable[Future[Done]], most: int) -> Iterator[Done]:
+    """Yield results as they come, with at most so many jobs under way or waiting."""
+    source = iter(jobs)
+    waiting = set(islice(source, most))
+    while waiting:
+        done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+        waiting |= set(islice(source, len(done)))
+        for future in done:
+            yield future.result()
+
+
+def _run_one(cell: Cell, suite: Suite, folder: Path, peers: Peers) -> Done:
+    done = run_cell(cell, suite, peers)
+    results.write(folder, cell, done.result)
+    return done
+
+
+def _calm() -> None:
+    """Leave Ctrl-C to the process that started us."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@cache
+def _peers(patience: float) -> Peers:
+    """The peers of this process, kept from one cell to the next."""
+    peers = Peers(patience)
+    atexit.register(peers.close)
+    return peers
+
+
+def _in_process(cell: Cell, suite: Suite, folder: Path, patience: float) -> Done:
+    return _run_one(cell, suite, folder, _peers(patience))

@@ -1,0 +1,155 @@
+"""Results as arrays: optimizers that were run on the same tasks with the same seeds, together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maquette.bench import statistics as stats
+from maquette.bench.compare.plan import Plan
+
+Array = NDArray[np.float64]
+Results = Sequence[Mapping[str, Any]]
+
+RAN = ("done", "crashed", "hung")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Optimizers on the tasks that all of them completed.
+
+    Attributes
+    ----------
+    tasks, optimizers, seeds
+        Names, and the number of seeds.
+    regret
+        Normalised regret at the end, shape (tasks, optimizers, seeds); NaN: nothing recommended.
+    area
+        Mean regret over the budget, same shape; regrets above 1 count as 1.
+    grid
+        Numbers of ended trials.
+    curves
+        Regret on that grid, shape (tasks, optimizers, seeds, points); 1 before the first.
+    times
+        Per target: trials until the median seed reaches it, shape (targets, tasks, optimizers);
+        infinity: never.
+    broken
+        Runs in which the optimizer crashed or hung, shape (optimizers,).
+    """
+
+    tasks: tuple[str, ...]
+    optimizers: tuple[str, ...]
+    seeds: int
+    regret: Array
+    area: Array
+    grid: Array
+    curves: Array
+    times: Array
+    broken: NDArray[np.int64]
+
+    @property
+    def by_task(self) -> Array:
+        """Median regret over seeds, shape (tasks, optimizers); a missing one is infinite."""
+        filled = np.where(np.isnan(self.regret), np.inf, self.regret)
+        return np.asarray(np.median(filled, axis=2))
+
+
+def gather(results: Results, plan: Plan) -> tuple[list[Section], list[tuple[str, str]]]:
+    """Return the sections, the one of most tasks first, and what stands in none, with the reason.
+
+    An optimizer stands in the sections of all tasks, or fewer, on which it has every seed.
+    """
+    cells = {(r["task"], r["optimizer"], r["seed"]): r for r in results}
+    complete: dict[str, frozenset[str]] = {}
+    left: list[tuple[str, str]] = []
+    for optimizer in sorted({r["optimizer"] for r in results}):
+        tasks = frozenset(
+            task
+            for task in plan.suite.tasks
+            if all(_ran(cells.get((task, optimizer, s))) for s in range(plan.seeds))
+        )
+        if tasks:
+            complete[optimizer] = tasks
+        missing = [t for t in plan.suite.tasks if t not in tasks]
+        if missing:
+            left.append((optimizer, _why(results, optimizer, missing, plan.seeds)))
+    kinds = sorted(set(complete.values()), key=lambda k: (-len(k), sorted(k)))
+    sections = []
+    for kind in kinds:
+        members = sorted(o for o, tasks in complete.items() if tasks >= kind)
+        tasks_ = tuple(t for t in plan.suite.tasks if t in kind)
+        sections.append(_section(cells, tasks_, members, plan))
+    return [s for s in sections if len(s.optimizers) > 1] or sections[:1], left
+
+
+def _ran(result: Mapping[str, Any] | None) -> bool:
+    return result is not None and result["state"] in RAN
+
+
+def _why(results: Results, optimizer: str, missing: Sequence[str], seeds: int) -> str:
+    told = [r for r in results if r["optimizer"] == optimizer and r["task"] in missing]
+    reasons = [r["message"] for r in told if r["state"] not in RAN]
+    tasks = f"{len(missing)} task" + ("s" if len(missing) != 1 else "")
+    if reasons:
+        return f"{tasks}: {reasons[0]}"
+    return f"{tasks}: {len(told)} of {len(missing) * seeds} cells are there so far"
+
+
+def _section(
+    cells: Mapping[tuple[str, str, int], Mapping[str, Any]],
+    tasks: tuple[str, ...],
+    optimizers: Sequence[str],
+    plan: Plan,
+) -> Section:
+    rows = [[[cells[t, o, s] for s in range(plan.seeds)] for o in optimizers] for t in tasks]
+    flat = [cell for by_task in rows for runs in by_task for cell in runs]
+    most = plan.suite.limit.trials or max(
+        (c["curve"][-1][0] for c in flat if c["curve"]), default=1
+    )
+    points = sorted({p[0] for c in flat for p in c["curve"] if 0 < p[0] <= most} | {most})
+    grid = np.array(points, dtype=float)
+    shape = (len(tasks), len(optimizers), plan.seeds)
+    curves = np.array([_on(cell, grid) for cell in flat]).reshape(*shape, len(grid))
+    area = np.array([_area(cell, float(most)) for cell in flat]).reshape(shape)
+    final = np.array([_final(cell) for cell in flat]).reshape(shape)
+    broken = [
+        sum(c["state"] != "done" for by_task in rows for c in by_task[i])
+        for i in range(len(optimizers))
+    ]
+    times = np.array([_times(curves, grid, target) for target in plan.suite.targets])
+    return Section(
+        tasks, tuple(optimizers), plan.seeds, final, area, grid, curves, times, np.array(broken)
+    )
+
+
+def _steps(cell: Mapping[str, Any]) -> tuple[Array, Array]:
+    kept = [p for p in cell["curve"] if p[0] > 0]
+    values = [1.0 if p[3] is None else p[3] for p in kept]
+    return np.array([p[0] for p in kept], dtype=float), np.array(values, dtype=float)
+
+
+def _on(cell: Mapping[str, Any], grid: Array) -> Array:
+    times, values = _steps(cell)
+    return stats.at(times, values, grid, before=1.0)
+
+
+def _area(cell: Mapping[str, Any], most: float) -> float:
+    times, values = _steps(cell)
+    return stats.area(times, np.minimum(values, 1.0), most)
+
+
+def _final(cell: Mapping[str, Any]) -> float:
+    last = cell["curve"][-1][3] if cell["curve"] else None
+    return float("nan") if last is None else float(last)
+
+
+def _times(curves: Array, grid: Array, target: float) -> Array:
+    """Trials until a target, the median over seeds of each task, shape (tasks, optimizers)."""
+    reached = curves <= target
+    first = np.where(reached.any(axis=-1), grid[reached.argmax(axis=-1)], np.inf)
+    return np.asarray(np.quantile(first, 0.5, axis=2, method="higher"))
