@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, final
+from typing import TYPE_CHECKING, Annotated, Any, final
 
 import typer
 
 from maquette.cli.options import AsJson
 from maquette.cli.output import emit, note, table
 from maquette.cli.values import names, numbers, positive, whole
+
+if TYPE_CHECKING:
+    from maquette.bench.compare import Summary
 
 _OPTIMIZERS = "random,sobol,gp,auto"
 
@@ -87,6 +90,10 @@ def run(
     done = compare.run(
         plan, out, processes=workers, patience=patience, retry=retry, progress=_Progress()
     )
+    _tell(done, out, as_json)
+
+
+def _tell(done: Summary, out: Path, as_json: bool) -> None:
     for name, why in done.messages.items():
         note(f"{name}: {why}")
     share = 1 - done.optimizer_seconds / done.seconds if done.seconds else 0.0
