@@ -16,6 +16,7 @@ FAMILIES = (
     "fcnet",
     "hpobench",
     "ioh",
+    "live",
     "nanogpt",
     "nasbench201",
     "regmix",

@@ -144,14 +144,31 @@ def columns(name: str, fetch: str) -> dict[str, NDArray[Any]]:
 
     Columns of numbers are arrays of numbers, others of objects.
     """
-    file = path(name, fetch)
-    if file.suffix == ".parquet":
-        return _parquet(file)
-    with open(file, encoding="utf-8", newline="") as stream:
-        head, *rows = csv.reader(stream)
-    return {
-        name: _typed(column) for name, column in zip(head, zip(*rows, strict=True), strict=True)
-    }
+    return read_columns(path(name, fetch))
+
+
+def read_columns(file: Path) -> dict[str, NDArray[Any]]:
+    """Return the columns of any CSV or parquet file, as `columns` does, unchecked.
+
+    Raises
+    ------
+    BenchmarkError
+        If it is missing, truncated, or no table.
+    """
+    try:
+        if file.suffix == ".parquet":
+            return _parquet(file)
+        with open(file, encoding="utf-8", newline="") as stream:
+            head, *rows = csv.reader(stream)
+        columns = zip(head, zip(*rows, strict=True), strict=True)
+        return {name: _typed(column) for name, column in columns}
+    except FileNotFoundError as error:
+        raise BenchmarkError(f"{file} is missing", hint="download it first") from error
+    except (OSError, ValueError) as error:
+        raise BenchmarkError(
+            f"{file} is no table that can be read: {error}",
+            hint="it may be truncated; download it again",
+        ) from error
 
 
 def _parquet(file: Path) -> dict[str, NDArray[Any]]:
