@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from maquette.search import GP, Auto, Random, Sobol
+from maquette.search import GP, TPE, Auto, Random, Sobol
 from maquette.testing.problems import KNOWN
 from maquette.testing.searchers import SEARCHER_CHECKS, check_improves
 
-SEARCHERS = {"random": Random, "sobol": Sobol, "gp": GP, "auto": Auto}
+SEARCHERS = {"random": Random, "sobol": Sobol, "gp": GP, "tpe": TPE, "auto": Auto}
 
 
 @pytest.mark.parametrize("check", SEARCHER_CHECKS, ids=lambda check: check.__name__)
@@ -19,5 +19,6 @@ def test_contract(name, check):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("known", KNOWN, ids=lambda known: known.name)
-def test_the_gaussian_process_beats_random_search(known):
-    check_improves(GP, known)
+@pytest.mark.parametrize("name", ["gp", "tpe"])
+def test_models_beat_random_search(name, known):
+    check_improves(SEARCHERS[name], known)

@@ -11,9 +11,10 @@ from maquette.search.gp import GP as GP
 from maquette.search.protocol import Searcher as Searcher
 from maquette.search.random import Random as Random
 from maquette.search.sobol import Sobol as Sobol
+from maquette.search.tpe import TPE as TPE
 
 SEARCHERS: Mapping[str, Callable[[], Searcher]] = MappingProxyType(
-    {"auto": Auto, "gp": GP, "random": Random, "sobol": Sobol}
+    {"auto": Auto, "gp": GP, "random": Random, "sobol": Sobol, "tpe": TPE}
 )
 
 

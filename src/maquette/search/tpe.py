@@ -1,0 +1,182 @@
+"""Tree-structured Parzen estimator: where are good configs denser than bad ones?
+
+Trials are split at the quantile gamma into good and bad. With l the density of the good and g that
+of the bad, expected improvement grows with l(x) / g(x) [1, eq. 4], so candidates are drawn from l
+and the one of the largest ratio is next.
+
+- Densities are multivariate [2, 3], over mixed and conditional spaces.
+- Good configs weigh by how far they lie below the quantile, which is what expected improvement
+  asks for [3].
+- Trials that break a constraint come after all that do not, by how far they break it; stopped and
+  failed trials come last. Pending ones are bad until they are known.
+- Where trials ran in several cells of a scale, they are ranked within their cell.
+
+References
+----------
+.. [1] J. Bergstra, R. Bardenet, Y. Bengio and B. Kégl. Algorithms for Hyper-Parameter
+       Optimization. NeurIPS 2011.
+.. [2] S. Falkner, A. Klein and F. Hutter. BOHB: Robust and Efficient Hyperparameter Optimization at
+       Scale. ICML 2018.
+.. [3] S. Watanabe. Tree-Structured Parzen Estimator: Understanding Its Algorithm Components and
+       Their Roles for Better Empirical Performance. arXiv:2304.11127, 2023.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maquette.columns import Finished
+from maquette.errors import StudyError
+from maquette.fidelity import Fidelity
+from maquette.history import History
+from maquette.search.climb import Pool, pool
+from maquette.search.sobol import design
+from maquette.surrogate.parzen import Dimensions, Parzen, parzen
+from maquette.surrogate.threads import single_threaded
+from maquette.trial import Suggestion
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+# Kernels narrower than this would only repeat what was tried.
+LEAST_GOOD, LEAST_BAD = 0.02, 0.05
+ROUNDS = 4  # of candidates, before one that was tried already is accepted
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class TPE:
+    """Searches with Parzen densities of good and bad trials.
+
+    Parameters
+    ----------
+    initial
+        Trials of the initial design, at least 2.
+    gamma
+        Share of trials that count as good, in (0, 1).
+    candidates
+        Draws from the good density that the ratio is evaluated at.
+
+    Raises
+    ------
+    StudyError
+        If a parameter is out of range; every problem is named.
+    """
+
+    initial: int = 10
+    gamma: float = 0.15
+    candidates: int = 64
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.initial < 2:
+            problems.append(f"initial must be at least 2, not {self.initial!r}")
+        if not 0.0 < self.gamma < 1.0:
+            problems.append(f"gamma must lie between 0 and 1, not {self.gamma!r}")
+        if self.candidates < 1:
+            problems.append(f"candidates must be at least 1, not {self.candidates!r}")
+        if problems:
+            raise StudyError(problems)
+
+    @single_threaded
+    def suggest(
+        self, history: History, at: Fidelity, n: int, rng: np.random.Generator
+    ) -> Sequence[Suggestion]:
+        """Return `n` configs, each chosen as if those before it were already pending."""
+        space, finished = history.space, history.finished
+        known = len(history.trials)
+        if known < self.initial or not finished.ok.any():
+            return design(space, history.problem.seed, known, n)
+        dimensions = Dimensions(space.cardinality, space.is_categorical)
+        good, weight, bad = split(finished, self.gamma)
+        l_good = parzen(dimensions, finished.X[good], finished.active[good], weight, LEAST_GOOD)
+        X, active = finished.X[bad], finished.active[bad]
+        if pending := history.pending:
+            X = np.concatenate([X, [t.row for t in pending]])
+            active = np.concatenate([active, [t.active for t in pending]])
+        tried = Pool(np.concatenate([X, l_good.X]), np.concatenate([active, l_good.active]))
+        out = []
+        for _ in range(n):
+            g = parzen(dimensions, X, active, np.ones(len(X)), LEAST_BAD)
+            row, mask, ratio = self._best(history, (l_good, g), tried, rng)
+            why = {"log_ratio": ratio, "good": float(len(good))}
+            out.append(Suggestion(space.from_unit(row[None])[0], "tpe", why))
+            X, active = np.concatenate([X, row[None]]), np.concatenate([active, mask[None]])
+            tried = Pool(
+                np.concatenate([tried.X, row[None]]), np.concatenate([tried.active, mask[None]])
+            )
+        return out
+
+    def _best(
+        self, history: History, of: tuple[Parzen, Parzen], tried: Pool, rng: np.random.Generator
+    ) -> tuple[Array, Mask, float]:
+        """Return the row of the largest l / g among draws from l, its mask, and log l / g."""
+        l_good, g = of
+        best: tuple[Array, Mask, float] | None = None
+        for _ in range(ROUNDS):
+            drawn = pool(history.space, l_good.sample(self.candidates, rng))
+            if not len(drawn.X):
+                X, active = history.space.encode_many(history.space.sample(rng, self.candidates))
+                drawn = Pool(X, active)
+            ratio = l_good.log_density(drawn.X, drawn.active) - g.log_density(drawn.X, drawn.active)
+            for i in np.argsort(-ratio, kind="stable"):
+                found = drawn.X[i], drawn.active[i], float(ratio[i])
+                if not _among(tried, drawn.X[i], drawn.active[i]):
+                    return found
+                best = best or found
+        if best is None:
+            raise StudyError("no config of the space could be drawn")
+        return best
+
+
+def split(finished: Finished, gamma: float) -> tuple[NDArray[np.intp], Array, NDArray[np.intp]]:
+    """Split finished trials into good ones, with their weights, and bad ones.
+
+    Returns
+    -------
+    tuple
+        Rows of the good trials (k,), best first; weights (k,) with mean 1; rows of the others.
+    """
+    rank = ranks(finished)
+    order = np.argsort(rank, kind="stable")
+    usable = int(np.isfinite(rank).sum())
+    k = max(1, min(usable, math.ceil(gamma * len(rank))))
+    good = order[:k]
+    weight = np.arange(k, 0, -1, dtype=np.float64)
+    return good, weight / weight.mean(), order[k:]
+
+
+def ranks(finished: Finished) -> Array:
+    """Return a number for each finished trial that grows as it gets worse, shape (n,).
+
+    In [0, 1) for results, by rank within their cell; from 1 on for those that break a constraint;
+    infinite for those that have no result.
+    """
+    n = len(finished)
+    out = np.full(n, np.inf)
+    ok = finished.ok
+    broken = ok & (finished.violation > 0)
+    fine = np.flatnonzero(ok & ~broken)
+    _, cell = np.unique(finished.scale[fine], axis=0, return_inverse=True)
+    cell = cell.reshape(-1)
+    for c in range(int(cell.max(initial=-1)) + 1):
+        mine = fine[cell == c]
+        loss = finished.loss[mine]
+        _, place = np.unique(loss, return_inverse=True)
+        out[mine] = place.reshape(-1) / (len(mine) + 1.0)
+    worst = finished.violation[broken]
+    out[broken] = 1.0 + worst / (1.0 + worst)
+    return out
+
+
+def _among(tried: Pool, row: Array, mask: Mask) -> bool:
+    """Whether a row (d,) was tried already, to nine digits."""
+    same = (tried.active == mask).all(axis=1)
+    near = (np.abs(tried.X - row) < 1e-9) | ~mask
+    return bool((same & near.all(axis=1)).any())
