@@ -25,7 +25,7 @@ MEANING = {"lr": "learning rate", "bs": "batch", "N": "parameters", "D": "tokens
 
 def ours(rows: dict, held: list, laws: Sequence[Statement] = ()) -> list[dict]:
     started = time.perf_counter()
-    model = fit(rows, settings=["lr", "bs"], scale=["N", "D"], loss="loss", laws=laws)
+    model = fit(rows, settings=["lr", "bs"], scale=["N", "D"], loss="loss", prior_drift=laws)
     seconds = time.perf_counter() - started
     out = []
     for n, d in held:

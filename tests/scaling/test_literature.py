@@ -82,22 +82,16 @@ SUM = Statement({("a", "s0"): 1.0, ("a", "s1"): 1.0}, -0.3, 0.02)
 
 def test_a_stated_sum_carries_what_one_axis_teaches_to_the_other():
     plain = fit(table(), ["a"], ["s0", "s1"], "loss").recipe(s0=1e9).drift["a"]
-    told = fit(table(), ["a"], ["s0", "s1"], "loss", laws=[SUM]).recipe(s0=1e9).drift["a"]
+    told = fit(table(), ["a"], ["s0", "s1"], "loss", prior_drift=[SUM]).recipe(s0=1e9).drift["a"]
     assert told["s1"] == pytest.approx(0.3, abs=0.06)
     assert told["s0"] == pytest.approx(-0.6, abs=0.1)
     assert abs(told["s0"] + 0.6) < abs(plain["s0"] + 0.6)
 
 
-def test_what_is_given_by_hand_silences_the_laws():
-    given = {"a": {"s0": (0.0, 0.01)}}
-    model = fit(table(), ["a"], ["s0", "s1"], "loss", prior_drift=given, laws=[SUM])
-    assert model.recipe().drift["a"]["s0"] == pytest.approx(0.0, abs=0.05)
-
-
-@pytest.mark.parametrize("given", ["laws", "prior_drift"])
+@pytest.mark.parametrize("given", ["statements", "exponents"])
 def test_an_axis_that_never_varied_moves_as_it_is_said_to(given):
-    if given == "laws":
-        known = {"laws": [Statement({("a", "s0"): 1.0}, -0.5, 0.02)]}
+    if given == "statements":
+        known = {"prior_drift": [Statement({("a", "s0"): 1.0}, -0.5, 0.02)]}
     else:
         known = {"prior_drift": {"a": {"s0": (-0.5, 0.02)}}}
     model = fit(table(still=True), ["a"], ["s0", "s1"], "loss", **known)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from maquette.errors import StudyError
-from maquette.objective import Objective
 from maquette.history import Problem
+from maquette.objective import Objective
 from maquette.scale import Scale
 from maquette.search import TPE
 from maquette.search.tpe import ranks, split

@@ -221,7 +221,7 @@ def test_a_killed_job_goes_on_from_its_newest_whole_checkpoint(tmp_path, remote)
     if remote:
         extra["MAQUETTE_CHECKPOINTS"] = bucket
     with driver(url, "saves_and_hangs", 1, workers=1, **extra) as process:
-        until(lambda: (tmp_path / "hangs").exists())
+        until((tmp_path / "hangs").exists)
         process.send_signal(signal.SIGKILL)
         process.communicate()
     study = mq.Study(
@@ -237,7 +237,7 @@ def test_a_killed_job_goes_on_from_its_newest_whole_checkpoint(tmp_path, remote)
 def test_a_job_whose_checkpoints_vanished_starts_from_the_beginning_and_is_no_crash_loop(tmp_path):
     url = f"sqlite:///{tmp_path}/s.db"
     with driver(url, "saves_and_hangs", 1, workers=1, MAQUETTE_TEST_PIDS=str(tmp_path)) as process:
-        until(lambda: (tmp_path / "hangs").exists())
+        until((tmp_path / "hangs").exists)
         process.send_signal(signal.SIGKILL)
         process.communicate()
     shutil.rmtree(tmp_path / "s.trials")

@@ -105,7 +105,7 @@ def _from_table(
             "wd for settings and N, D, C for the scale",
             param_hint="--laws",
         )
-    recipe = scaling.fit(table, tuned, axes, loss, state=state, laws=said).recipe(**target)
+    recipe = scaling.fit(table, tuned, axes, loss, state=state, prior_drift=said).recipe(**target)
     if not laws and recipe.verdict.level != "trust" and scaling.literature(**meaning):
         note(
             f"{', '.join(meaning)} bear customary names: with --laws, what published laws say of "

@@ -21,6 +21,8 @@ from maquette.scaling.runs import Runs, read_table
 from maquette.scaling.selection import weigh, without_cells
 from maquette.scaling.target import Draws
 
+Known = Mapping[str, Mapping[str, tuple[float, float]]]
+
 TAUS = (0.02, 0.05, 0.15, 0.5)  # how far from the floor rows still count: candidates
 ROWS_FOR_EFFECTS = 3  # a scale with fewer rows cannot show an effect of its own
 MOST_EFFECTS = 40
@@ -37,8 +39,7 @@ def fit(
     *,
     state: str | None = None,
     bounds: Mapping[str, tuple[float, float]] | None = None,
-    prior_drift: Mapping[str, Mapping[str, tuple[float, float]]] | None = None,
-    laws: Sequence[Statement] = (),
+    prior_drift: Known | Sequence[Statement] | None = None,
 ) -> DriftModel:
     """Fit how the best settings move with scale.
 
@@ -60,11 +61,9 @@ def fit(
     bounds
         ``{setting: (low, high)}`` that a recipe must respect.
     prior_drift
-        ``{setting: {axis: (mean, sd)}}`` of drift exponents, where theory or a law says more
-        than the default (0, 0.55).
-    laws
-        What published laws say of the drift: `literature(lr="learning rate", ...)`. Where
-        ``prior_drift`` speaks of a setting and an axis, they are silent.
+        What theory or laws say of the drift beyond the default (0, 0.55): either
+        ``{setting: {axis: (mean, sd)}}``, or statements about sums of exponents, such as
+        `literature(lr="learning rate", ...)`, which come on top of the default.
 
     Raises
     ------
@@ -81,8 +80,8 @@ def fit(
     names, log = (list(settings), settings) if isinstance(settings, Mapping) else (settings, None)
     runs = read_table(table, names, scale, loss, log, state)
     cells = _cells_with_effects(runs)
-    known, sizes = prior_drift or {}, Sizes()
-    said = [q for q in laws if not any(a in known.get(x, {}) for x, a in q.weights)]
+    known, said = _told(prior_drift)
+    sizes = Sizes()
     problems = [_problem(runs, cells, sizes, tau, known, said) for tau in TAUS]
     first = _start(problems[0], runs)
     modes: list[Mode] = []
@@ -113,6 +112,13 @@ def fit(
     )
 
 
+def _told(prior_drift: Known | Sequence[Statement] | None) -> tuple[Known, Sequence[Statement]]:
+    """Tell exponents that are given one by one from statements about their sums."""
+    if prior_drift is None or isinstance(prior_drift, Mapping):
+        return prior_drift or {}, ()
+    return {}, prior_drift
+
+
 def _cells_with_effects(runs: Runs) -> tuple[int, ...]:
     counts = np.bincount(runs.cell)
     able = [int(c) for c in np.argsort(-counts, kind="stable") if counts[c] >= ROWS_FOR_EFFECTS]
@@ -124,7 +130,7 @@ def _problem(
     cells: tuple[int, ...],
     sizes: Sizes,
     tau: float,
-    prior_drift: Mapping[str, Mapping[str, tuple[float, float]]],
+    prior_drift: Known,
     laws: Sequence[Statement],
 ) -> Problem:
     layout = Layout(runs.x.shape[1], runs.s.shape[1], runs.g.shape[1], len(cells))
@@ -144,7 +150,7 @@ def _problem(
 def _expected(
     runs: Runs,
     axes: Sequence[Axis],
-    prior_drift: Mapping[str, Mapping[str, tuple[float, float]]],
+    prior_drift: Known,
     sizes: Sizes,
     laws: Sequence[Statement] = (),
 ) -> tuple[Array, Array]:

@@ -105,7 +105,7 @@ COMMON_ROWS = 2.0  # laws that the spread common to all statements counts as, fo
 
 
 def literature(without: Collection[str] = (), **meaning: str) -> list[Statement]:
-    """Return what published laws say of the columns of a table, for the ``laws`` of `fit`.
+    """Return what published laws say of the columns of a table, for the ``prior_drift`` of `fit`.
 
     Parameters
     ----------
