@@ -64,7 +64,10 @@ RUNNABLE = [
 
 @pytest.mark.parametrize("page", RUNNABLE, ids=[str(p.relative_to(ROOT)) for p in RUNNABLE])
 def test_python_of_a_page_runs(page: Path, tmp_path: Path) -> None:
-    """The Python blocks of a page, in order, as one program; `text` blocks are not run."""
+    """The Python blocks of a page, in order, as one program.
+
+    Not run: `text`, and `py`, which needs a cluster.
+    """
     code = "\n".join(blocks(page, "python"))
     if not code:
         return

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from maquette.errors import StudyError
+from maquette.events import Ended
 from maquette.history import Problem
 from maquette.objective import Objective
 from maquette.scale import Scale
@@ -14,7 +15,7 @@ from maquette.search.tpe import ranks, split
 from maquette.space import Choice, Float, Space
 from maquette.testing.problems import problem
 from maquette.testing.script import Script, ask, search
-from maquette.trial import State
+from maquette.trial import Job, State
 
 SQUARE = Space({"x": Float(0, 1), "y": Float(0, 1)})
 
@@ -68,13 +69,8 @@ def test_constraints_on_metrics_are_kept():
     script = Script(Problem(space, objective, seed=0))
     for _ in range(40):
         (s,) = ask(script.history, TPE())
-        from maquette.fidelity import Fidelity
-        from maquette.trial import Job
-
-        job = script.propose(Job(None, Fidelity(), suggestion=s))
+        job = script.propose(Job(s))
         x = s.config["x"]
-        from maquette.events import Ended
-
         script.write(Ended(len(script.history.trials) - 1, job, State.DONE, {"loss": -x, "mem": x}))
     last = [t.config["x"] for t in script.history.trials[-10:]]
     assert 0.4 < np.median(last) < 0.6

@@ -123,9 +123,11 @@ def test_a_remote_checkpoint_is_fetched_once(tmp_path, cache):
 
 
 def test_a_url_that_nobody_knows_is_refused_before_anything_runs():
-    study = mq.Study("s", {"x": mq.Float(0.0, 1.0)}, programs.quadratic)
+    study = mq.Study(
+        "s", {"x": mq.Float(0.0, 1.0)}, programs.quadratic, checkpoints="nosuch://bucket/runs"
+    )
     with pytest.raises(CheckpointError, match="cannot be kept at nosuch"):
-        study.run(3, checkpoints="nosuch://bucket/runs")
+        study.run(3)
     assert study.trials == []
     with pytest.raises(CheckpointError, match="keep"):
         mq.Checkpoints(keep=0)
@@ -158,7 +160,7 @@ class Family:
         return ()
 
 
-def family(tmp_path, fn=programs.inherits, **options):
+def family(tmp_path, checkpoints=None, fn=programs.inherits, **options):
     return mq.Study(
         "family",
         {"x": mq.Float(0.0, 1.0)},
@@ -167,6 +169,7 @@ def family(tmp_path, fn=programs.inherits, **options):
         searcher="random",
         scheduler=Family(),
         fidelity={"steps": (1, 4)},
+        checkpoints=checkpoints,
     )
 
 
@@ -175,9 +178,9 @@ def family(tmp_path, fn=programs.inherits, **options):
 def test_forks_soups_and_distillation_start_from_what_their_parents_wrote(
     tmp_path, remote, executor
 ):
-    study = family(tmp_path)
     where = f"local://{tmp_path}/bucket" if remote else None
-    study.run(6, executor=executor, checkpoints=mq.Checkpoints(where, keep=None))
+    study = family(tmp_path, mq.Checkpoints(where, keep=None))
+    study.run(6, executor=executor)
     fork, soup, student = study.trials[3:]
     assert all(t.state is State.DONE for t in study.trials), [t.message for t in study.trials]
     weights = [float(t.number + 1) for t in study.trials[:3]]
@@ -190,8 +193,8 @@ def test_forks_soups_and_distillation_start_from_what_their_parents_wrote(
 
 
 def test_a_soup_goes_on_without_the_parent_that_vanished_and_says_so(tmp_path):
-    study = family(tmp_path)
-    study.run(3, checkpoints=mq.Checkpoints(keep=None))
+    study = family(tmp_path, mq.Checkpoints(keep=None))
+    study.run(3)
     trials = tmp_path / "s.trials" / "family"
     shutil.rmtree(trials / "000001" / "checkpoints")
     shutil.rmtree(trials / "000000" / "checkpoints" / "2")
@@ -225,9 +228,14 @@ def test_a_killed_job_goes_on_from_its_newest_whole_checkpoint(tmp_path, remote)
         process.send_signal(signal.SIGKILL)
         process.communicate()
     study = mq.Study(
-        "s", {"x": mq.Float(0.0, 1.0)}, programs.says_start, store=url, searcher="random"
+        "s",
+        {"x": mq.Float(0.0, 1.0)},
+        programs.says_start,
+        store=url,
+        searcher="random",
+        checkpoints=bucket if remote else None,
     )
-    study.run(1, checkpoints=bucket if remote else None)
+    study.run(1)
     trial = study.trials[0]
     assert trial.state is State.DONE
     assert (trial.metrics["first"], trial.metrics["loss"]) == (5.0, 5.0)
@@ -252,9 +260,9 @@ def test_a_job_whose_checkpoints_vanished_starts_from_the_beginning_and_is_no_cr
 
 @pytest.mark.parametrize("remote", [False, True])
 def test_a_trial_keeps_its_newest_checkpoints_and_those_that_others_start_from(tmp_path, remote):
-    study = family(tmp_path)
     where = f"local://{tmp_path}/bucket" if remote else None
-    study.run(3, checkpoints=mq.Checkpoints(where, keep=2))
+    study = family(tmp_path, mq.Checkpoints(where, keep=2))
+    study.run(3)
     root = tmp_path / ("bucket" if remote else "s.trials") / "family" / "000000" / "checkpoints"
     assert sorted(p.name for p in root.iterdir() if (p / NAME).is_file()) == ["2", "3"]
     assert [p.name for p in root.iterdir() if p.name.startswith(".")] == []

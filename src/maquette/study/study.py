@@ -26,7 +26,7 @@ from maquette.study import orders
 from maquette.study.asktell import AskTell
 from maquette.study.best import Best, find_best
 from maquette.study.budget import Budget, recorded
-from maquette.study.parts import check_store, checked_seed, described, identity, methods, opened
+from maquette.study.parts import check_named, check_store, checked_seed, described, identity, methods, opened
 from maquette.study.placement import narrowing, place
 from maquette.study.running import drive, run
 from maquette.study.settings import Settings, Watch
@@ -69,6 +69,8 @@ class Study:
         Decides every proposal, together with the results that came before it.
     narrow
         Whether a space that is narrower than the stored one is meant; see `narrow`.
+    checkpoints
+        Where trials keep them, if not in their folders: ``"s3://bucket/runs"``, or `Checkpoints`.
 
     Raises
     ------
@@ -93,11 +95,9 @@ class Study:
         instances: Instances | None = None,
         seed: int = 0,
         narrow: bool = False,
+        checkpoints: Checkpoints | str | os.PathLike[str] | None = None,
     ) -> None:
-        if not isinstance(name, str) or not name.strip():
-            raise StudyError(f"a study needs a name, not {name!r}")
-        if fn is not None and not callable(fn):
-            raise StudyError(f"fn must be a function of a trial, not {fn!r}")
+        check_named(name, fn)
         check_store(store)
         store, seed = place(store, seed, name)
         problem = Problem(
@@ -110,6 +110,7 @@ class Study:
         )
         self.name = name
         self.fn = fn
+        self._checkpoints = Checkpoints.parse(checkpoints)
         self._given: tuple[Searcher, Scheduler] | None = methods(searcher, scheduler)
         self._store = opened(store)
         spec = to_spec(problem, described(searcher), described(scheduler))
@@ -147,7 +148,7 @@ class Study:
         self._id = row.id
         self._problem = from_spec(row.spec)
         self._history = History(self._problem)
-        self._given, self._turns = None, None
+        self._given, self._turns, self._checkpoints = None, None, Checkpoints()
         return self
 
     # --- looking ---------------------------------------------------------------------------
@@ -281,7 +282,6 @@ class Study:
         retries: int = 2,
         folder: str | os.PathLike[str] | None = None,
         watch: Watch | None = None,
-        checkpoints: Checkpoints | str | os.PathLike[str] | None = None,
     ) -> Best:
         """Run trials until the study's budget is spent; return the best config.
 
@@ -295,9 +295,8 @@ class Study:
             ``"inline"``, ``"process"``, or an object such as ``mq.executor.Process(fresh=True)``.
         timeout, retries
             Seconds a job may take; how often one that was lost with its machine is started again.
-        folder, checkpoints
+        folder
             Where trials' folders are made; None: beside a SQLite store, else a temporary one.
-            Checkpoints may be kept elsewhere: ``"s3://bucket/runs"``, or `Checkpoints`.
         watch
             Called with the history and the running jobs as things happen.
 
@@ -308,7 +307,7 @@ class Study:
         StudyError
             If there is no function, or no trial ended with a result.
         """
-        places = folder, Checkpoints.parse(checkpoints)
+        places = folder, self._checkpoints
         run(self, Budget.parse(budget), (workers, executor), (timeout, retries, watch), *places)
         return self.best()
 
