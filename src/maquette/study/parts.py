@@ -11,16 +11,12 @@ from maquette.search.protocol import Searcher
 from maquette.store.protocol import Store, StudyRow
 
 
-def check_named(name: object, fn: object) -> None:
-    """Raise StudyError for what is no name, or no function of a trial."""
+def check_given(name: object, fn: object, store: object) -> None:
+    """Raise StudyError or StoreError for what is no name, no function, or no store."""
     if not isinstance(name, str) or not name.strip():
         raise StudyError(f"a study needs a name, not {name!r}")
     if fn is not None and not callable(fn):
         raise StudyError(f"fn must be a function of a trial, not {fn!r}")
-
-
-def check_store(store: object) -> None:
-    """Raise StoreError for what no store can be opened from."""
     if not isinstance(store, str | os.PathLike | Store | None):
         raise StoreError(f"a store is a URL, a file or None, not {store!r}")
 

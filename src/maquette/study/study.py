@@ -26,7 +26,7 @@ from maquette.study import orders
 from maquette.study.asktell import AskTell
 from maquette.study.best import Best, find_best
 from maquette.study.budget import Budget, recorded
-from maquette.study.parts import check_named, check_store, checked_seed, described, identity, methods, opened
+from maquette.study.parts import check_given, checked_seed, described, identity, methods, opened
 from maquette.study.placement import narrowing, place
 from maquette.study.running import drive, run
 from maquette.study.settings import Settings, Watch
@@ -97,8 +97,7 @@ class Study:
         narrow: bool = False,
         checkpoints: Checkpoints | str | os.PathLike[str] | None = None,
     ) -> None:
-        check_named(name, fn)
-        check_store(store)
+        check_given(name, fn, store)
         store, seed = place(store, seed, name)
         problem = Problem(
             space if isinstance(space, Space) else Space(space),
