@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, final
 
 import typer
 
+from maquette.cli.fetch import fetch
 from maquette.cli.options import AsJson
 from maquette.cli.output import emit, note, table
 from maquette.cli.values import names, numbers, positive, whole
@@ -204,6 +205,7 @@ def group() -> typer.Typer:
     bench.command("run")(run)
     bench.command("report")(report)
     bench.command("list")(listing)
+    bench.command("fetch")(fetch)
     peers = _app("Other tuners to compare with.")
     peers.command("install")(install)
     # A callback keeps typer from folding a group of one verb into the verb.
