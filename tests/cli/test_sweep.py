@@ -128,3 +128,58 @@ def test_programs_run_where_the_file_says(cli: Cli, folder: Path) -> None:
     assert result.code == 0, result.err
     assert sum(result.json["trials"].values()) == 2
     assert len(list(folder.glob("maquette.trials/*/*/runs/*/outcome.json"))) == 2
+
+
+FIXED = SWEEP + "[trial]\ncommand = 'python3 train.py {x} {width}'\ntimeout = 60\n"
+
+
+def test_another_command_or_result_is_refused_with_both_shown(cli: Cli, folder: Path) -> None:
+    (folder / "sweep.toml").write_text(FIXED)
+    assert cli("run", "sweep.toml", "--budget", "trials=2").code == 0
+    before = cli("export", "bowl").out
+    (folder / "train2.py").write_text(TRAIN)
+    wider = FIXED.replace("[0.01, 1]", "[0.01, 2]").replace("train.py", "train2.py")
+    changed = wider.replace("timeout", "result = { loss = 'loss\": (.*?),' }\ntimeout")
+    (folder / "sweep.toml").write_text(changed)
+    refused = cli("run", "sweep.toml", "--budget", "trials=4")
+    assert (refused.code, refused.out) == (2, "")
+    assert "stored 'python3 train.py {x} {width}', given 'python3 train2.py" in refused.err
+    assert "trial.result.kind differs: stored 'json', given 'regex'" in refused.err
+    assert "--accept-changes" in refused.err
+    assert cli("run", "sweep.toml", "--dry-run").code == 2
+    assert cli("export", "bowl").out == before
+    (folder / "sweep.toml").write_text(FIXED)  # nothing of what was refused is in force
+    assert cli("run", "sweep.toml", "--budget", "trials=3").code == 0
+    (folder / "sweep.toml").write_text(changed)
+    accepted = cli("run", "sweep.toml", "--budget", "trials=4", "--accept-changes", "--json")
+    assert accepted.code == 0, accepted.err
+    assert "given 'python3 train2.py" in accepted.err
+    assert sum(accepted.json["trials"].values()) == 4
+    again = cli("run", "sweep.toml", "--budget", "trials=4")
+    assert again.code == 0
+    assert "differs" not in again.err
+
+
+def test_another_timeout_is_only_noted(cli: Cli, folder: Path) -> None:
+    (folder / "sweep.toml").write_text(FIXED)
+    first = cli("run", "sweep.toml", "--budget", "trials=1")
+    assert "timeout" not in first.err
+    longer = cli("run", "sweep.toml", "--budget", "trials=2", "--timeout", 90)
+    assert longer.code == 0
+    assert "trial.timeout: was 60 s, is 90 s" in longer.err
+    (folder / "sweep.toml").write_text(FIXED.replace("timeout = 60\n", "grace = 2\n"))
+    never = cli("run", "sweep.toml", "--budget", "trials=2")
+    assert never.code == 0
+    assert "trial.timeout: was 90 s, is without limit" in never.err
+
+
+def test_the_recorded_command_holds_no_secret(cli: Cli, folder: Path) -> None:
+    def command(token: str) -> tuple[str, ...]:
+        return (*COMMAND, "--token", token, f"--url=https://ada:{token}@host")
+
+    assert cli("run", "sweep.toml", "--budget", "trials=1", *command("hunter2")).code == 0
+    found = b"".join(path.read_bytes() for path in folder.glob("maquette.db*"))
+    assert b"train.py" in found
+    assert b"hunter2" not in found
+    # A token that was renewed is no other command.
+    assert cli("run", "sweep.toml", "--budget", "trials=1", *command("hunter3")).code == 0

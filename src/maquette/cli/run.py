@@ -70,6 +70,14 @@ Narrow = Annotated[
         "outside it stay as evidence.",
     ),
 ]
+AcceptChanges = Annotated[
+    bool,
+    typer.Option(
+        "--accept-changes",
+        help="The sweep's command or result differs from what the study ran so far, and that is "
+        "meant.",
+    ),
+]
 Checkpoints = Annotated[
     str | None,
     typer.Option(
@@ -112,6 +120,7 @@ def run(
     timeout: Timeout = None,
     seed: Seed = None,
     narrow: Narrow = False,
+    accept_changes: AcceptChanges = False,
     checkpoints: Checkpoints = None,
     debug: Debug = False,
     dry_run: DryRun = False,
@@ -138,10 +147,10 @@ def run(
     given = Budget.parse(limits) if limits else None
     if checkpoints:
         os.environ["MAQUETTE_CHECKPOINTS"] = checkpoints
-    placement = Placement(store, DEFAULT_STORE, seed, narrow, dry=dry_run)
+    placement = Placement(store, DEFAULT_STORE, seed, narrow, accept_changes, dry_run)
     if file.endswith(".toml"):
         _refuse_debugger(debug)
-        study, sweep = described_study(file, command or (), workers, executor, placement)
+        study, sweep = described_study(file, command or (), workers, executor, timeout, placement)
         given = given or sweep.budget
         how = (sweep.workers, sweep.executor or "process", timeout or sweep.timeout)
     else:

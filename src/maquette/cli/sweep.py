@@ -18,20 +18,30 @@ def described_study(
     words: Sequence[str],
     workers: int | None,
     executor: str | None,
+    timeout: float | None,
     placement: Placement,
 ) -> tuple[Study, Sweep]:
     """Return the study of a sweep file, and the file's other settings.
+
+    What the study runs is recorded; what changed since it last ran is said. A `timeout` replaces
+    the file's.
 
     Raises
     ------
     SweepError
         Naming every mistake in the file.
+    StudyError
+        If the study ran another program so far, or differs from the stored one.
     """
     from maquette.study.placement import placed
+    from maquette.study.program import record_program
     from maquette.sweep import read_sweep
 
     sweep = read_sweep(file, words, workers=workers, executor=executor)
     for text in sweep.notes:
         note(text)
     with placed(placement):
-        return sweep.study(), sweep
+        study = sweep.study()
+    for text in record_program(study, timeout or sweep.timeout):
+        note(text)
+    return study, sweep

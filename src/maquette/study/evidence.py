@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,13 @@ def runs(history: History) -> tuple[dict[str, list[Any]], list[str]]:
         table[axis] = [t.scale[axis] for t in kept]
     table["loss"] = [t.loss if t.state is State.DONE else float("nan") for t in kept]
     return table, settings
+
+
+def recipe(name: str, history: History, at: Mapping[str, float]) -> Recipe:
+    """Return the settings for a target, as `Study.transfer` does; axes left out stand at its."""
+    scale = history.problem.scale
+    found = fit_drift(name, history).recipe(**(scale.complete(at) if scale else at))
+    return with_whole_numbers(found, history.space)
 
 
 def with_whole_numbers(recipe: Recipe, space: Space) -> Recipe:

@@ -34,6 +34,8 @@ class Placement:
         Takes the place of every study's seed; None: the file's own.
     narrow
         Whether a narrower space than the stored one is meant.
+    accept
+        Whether another program than the one that the study ran so far is meant.
     dry
         Give every study a copy in memory, and leave the store as it is, or unmade.
     """
@@ -42,6 +44,7 @@ class Placement:
     default: str | None = None
     seed: int | None = None
     narrow: bool = False
+    accept: bool = False
     dry: bool = False
 
     def apply(self, store: Place, seed: int) -> tuple[Place, int]:
@@ -68,6 +71,12 @@ def narrowing(narrow: bool) -> bool:
     """Whether a narrower space is meant, by the file or by whoever placed its study."""
     placement = _placement.get()
     return narrow or (placement is not None and placement.narrow)
+
+
+def accepting() -> bool:
+    """Whether whoever placed the study means another program than the stored one."""
+    placement = _placement.get()
+    return placement is not None and placement.accept
 
 
 def place(store: Place, seed: int, name: str = "") -> tuple[Place, int]:

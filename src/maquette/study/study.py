@@ -28,6 +28,7 @@ from maquette.study.best import Best, find_best
 from maquette.study.budget import Budget, recorded
 from maquette.study.parts import check_given, checked_seed, described, identity, methods, opened
 from maquette.study.placement import narrowing, place
+from maquette.study.program import refuse_other_program
 from maquette.study.running import drive, run
 from maquette.study.settings import Settings, Watch
 from maquette.study.spec import from_spec, growth, refuse_changes, to_spec
@@ -119,6 +120,7 @@ class Study:
         refuse_changes(name, self._problem, problem)
         self._history = History(self._problem)
         self._refresh()
+        refuse_other_program(name, self._history, fn)
         self._write(growth(name, self._history, problem.space, narrow=narrowing(narrow)))
         self._turns: AskTell | None = None
 
@@ -209,12 +211,9 @@ class Study:
         ScaleError
             If an axis is unknown or a value is not a positive number.
         """
-        from maquette.study.evidence import with_whole_numbers
+        from maquette.study.evidence import recipe
 
-        model = self.model()
-        scale = self._problem.scale
-        recipe = model.recipe(**(scale.complete(at) if scale else at))
-        return with_whole_numbers(recipe, self.space)
+        return recipe(self.name, self.history, at)
 
     def _refresh(self) -> None:
         self._history.extend(self._store.read(self._id, self._history.last))

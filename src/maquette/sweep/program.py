@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
+import shlex
 import signal
 import sys
 from collections.abc import Mapping
@@ -19,6 +21,7 @@ from maquette.executor.gpus import VISIBLE, take_slot
 from maquette.executor.oom import oom_kills
 from maquette.executor.script import is_follower, serving, to_message
 from maquette.executor.shared import DriverSide, new_run
+from maquette.masking import without_secrets
 from maquette.sweep.process import GRACE_SECONDS, Process, terminable
 from maquette.sweep.results import Form, Measurement, Metrics, Reader, read_file, stamp
 from maquette.sweep.stream import Stream
@@ -34,6 +37,8 @@ OWN_NAMES = ("trial", "seed", "folder", CONFIG, "first_step", "instance")
 # program that prints a million of them leaves about a thousand.
 _ALL_OF_FIRST = 100
 _GROWTH = 1.01
+
+_PLAIN = re.compile(r"[\w@%+=:,./{}-]+")
 
 
 @final
@@ -101,6 +106,20 @@ class Program:
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-ready mapping; `from_json` reads it back."""
         return asdict(self)
+
+    def program_description(self) -> dict[str, Any]:
+        """Return what decides its results, without secrets; a study that goes on compares it.
+
+        Where it runs is no part of it: GPUs, and the time that it gets to end itself.
+        """
+        hidden = {
+            name: without_secrets(f"{name}={text}").partition("=")[2]
+            for name, text in self.environment.items()
+        }
+        form = {**asdict(self.form), "step": list(self.form.step)}
+        result = {name: value for name, value in form.items() if value}
+        command = {"trial.command": without_secrets(" ".join(map(_quoted, self.words)))}
+        return {**command, "trial.env": hidden, "trial.result": result, "objective.cost": self.cost}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Program:
@@ -236,6 +255,11 @@ class _Run:
         if not decision and self._process is not None:
             self.stopped = True
             self._process.end()
+
+
+def _quoted(word: str) -> str:
+    """Quote a word as a shell needs it, and as people write placeholders."""
+    return word if _PLAIN.fullmatch(word) else shlex.quote(word)
 
 
 def _named(metrics: Mapping[str, float]) -> dict[str, float]:
