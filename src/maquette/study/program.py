@@ -50,10 +50,11 @@ def record_program(study: Study, timeout: float | None) -> tuple[str, ...]:
     timeout
         Seconds that one trial may take; None: no limit.
     """
-    if not isinstance(study.fn, Describable):
+    fn: object = study.fn
+    if not isinstance(fn, Describable):
         return ()
     stored = study.history.orders.program
-    given = ProgramChanged(dict(study.fn.program_description()), timeout)
+    given = ProgramChanged(dict(fn.program_description()), timeout)
     if stored == given:
         return ()
     study.store.append(study.store.find(study.name).id, [given])
