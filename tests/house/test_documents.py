@@ -66,7 +66,7 @@ RUNNABLE = [
 def test_python_of_a_page_runs(page: Path, tmp_path: Path) -> None:
     """The Python blocks of a page, in order, as one program.
 
-    Not run: `text`, and `py`, which needs a cluster.
+    Not run: `text`, and `py`, which needs a cluster or a download.
     """
     code = "\n".join(blocks(page, "python"))
     if not code:
