@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Connection
 
 from maquette.errors import StoreError, StoreVersionError
-from maquette.store import migrations, open_store
+from maquette.store import Store, migrations, open_store
 from maquette.testing.store_steps import told
 
 
@@ -63,5 +63,25 @@ def test_a_fresh_store_takes_every_step(url: str, monkeypatch: pytest.MonkeyPatc
     store = open_store(url)
     with store._reading() as connection:  # type: ignore[attr-defined]
         found = dict(connection.exec_driver_sql("SELECT key, value FROM meta").fetchall())
-    assert found == {"schema": "2", "maquette": "0.7"}
+    assert found == {"schema": "3", "maquette": "0.7"}
     store.close()
+
+
+def test_views_of_an_older_store_are_made_anew(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(migrations, "STEPS", migrations.STEPS[:1])
+        store = open_store(url)
+        store.append(store.create("a", {}).id, told())
+        with store._engine.begin() as connection:  # type: ignore[attr-defined]
+            for statement in migrations.VIEWS[connection.dialect.name]:
+                connection.exec_driver_sql(statement.replace("lived > said", "lived < said"))
+        assert _seconds(store) == 0.0
+        store.close()
+    store = open_store(url)
+    assert _seconds(store) == 1.5
+    store.close()
+
+
+def _seconds(store: Store) -> float:
+    with store._reading() as connection:  # type: ignore[attr-defined]
+        return float(connection.exec_driver_sql("SELECT seconds FROM trials").scalar_one())

@@ -11,12 +11,15 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from sqlalchemy import inspect
 
 from maquette.events import BudgetChanged, Ended, Proposed, Reported, Requeued, SpaceChanged
+from maquette.history import History, Problem
 from maquette.objective import Objective
+from maquette.space import Float, Space
 from maquette.store import Store, open_store
 from maquette.store.schema import metadata
 from maquette.testing.store_steps import propose, running, told
@@ -75,7 +78,7 @@ def test_the_view_of_trials(database: Store) -> None:
         (2, "done", None, 0.0, None),
         (3, "done", 0.75, 6.0, None),
         (4, "paused", None, 0.0, None),
-        (5, "queued", None, 0.0, None),
+        (5, "queued", None, ANY, None),  # the time of the run that was lost
         (6, "running", None, 0.0, None),
         (7, "queued", None, 0.0, None),
     ]
@@ -119,7 +122,7 @@ def test_the_tables_are_as_documented(database: Store) -> None:
             assert columns == [column.name for column in table.columns]
         assert set(found.get_view_names()) == {"trials", "reports"}
         assert dict(connection.exec_driver_sql("SELECT key, value FROM meta").fetchall()) == {
-            "schema": "1",
+            "schema": "2",
             "maquette": "0.1",
         }
 
@@ -159,3 +162,36 @@ def test_a_forked_child_opens_connections_of_its_own(database: Store) -> None:
     assert engine.pool is not pool
     assert len(database.read(study)) == 4
     pool.dispose()
+
+
+def test_the_view_counts_every_run_of_a_job(database: Store) -> None:
+    """A run that was lost is spent: the view holds what the history holds."""
+    spec = {"objective": Objective(minimize="loss", cost="flops").to_json()}
+    study = database.create("again", spec).id
+    trial, job, token = running(database, study, "me")
+    database.record(study, {job: token}, [Reported(trial, job, 1.0, {}, cost=7.0, seconds=4.0)])
+    database.record(study, {job: token}, [Requeued(trial, job, "lost")])
+    event = database.start(study, job, "you", 60.0)
+    assert event is not None
+    second = event.body.token  # type: ignore[union-attr]
+    end = Ended(trial, job, State.DONE, {"loss": 1.0}, cost=5.0, seconds=3.0)
+    database.record(study, {job: second}, [end])
+    database.append(study, told())
+    problem = Problem(Space({"lr": Float(0, 1)}), Objective(minimize="loss", cost="flops"))
+    history = History(problem)
+    history.extend(database.read(study))
+    rows = _query(database, "SELECT seconds, coalesce(cost, 0) FROM trials ORDER BY trial")
+    assert [tuple(row) for row in rows] == [(t.seconds, t.cost) for t in history.trials]
+    assert tuple(rows[0]) == (7.0, 12.0)
+
+
+def test_the_view_counts_the_time_of_a_run_that_was_lost_in_silence(database: Store) -> None:
+    study = database.create("silent", {"objective": Objective(minimize="loss").to_json()}).id
+    trial, job, token = running(database, study, "me")
+    began = database.read(study)[-1].time
+    lost = Requeued(trial, job, "lost", alive=began + 0.001)
+    time.sleep(0.01)
+    database.record(study, {job: token}, [lost])
+    found = _query(database, "SELECT seconds, cost FROM trials")
+    assert found[0][0] == pytest.approx(0.001, abs=1e-4)
+    assert found[0][1] is None

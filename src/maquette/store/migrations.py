@@ -12,7 +12,8 @@ Tables and views that other programs may read (`sqlite3`, DuckDB, datasette):
   while a job is queued. Job -1 is the right to propose.
 - view ``trials(study, trial, state, value, metrics, config, scale, origin, cost, seconds, message,
   proposed, started, ended)``: one row a trial. `value` is the primary metric in its own sign, null
-  unless the trial is done and the metric finite; times are seconds since the epoch.
+  unless the trial is done and the metric finite; times are seconds since the epoch. `seconds` and
+  `cost` are over all runs of its jobs; `cost` is null where nobody told one.
 - view ``reports(study, trial, job, time, step, value, metrics, cost, seconds)``: one row a report.
 """
 
@@ -58,11 +59,17 @@ def _create(connection: Connection) -> None:
     dialect = connection.dialect.name
     for statement in _TABLES.format(**_DIALECT[dialect]).split(";"):
         connection.exec_driver_sql(statement)
-    for statement in VIEWS[dialect]:
+
+
+def _renew_views(connection: Connection) -> None:
+    for statement in VIEWS[connection.dialect.name]:
         connection.exec_driver_sql(statement)
 
 
-STEPS: Final[tuple[tuple[str, Callable[[Connection], None]], ...]] = (("0.1", _create),)
+STEPS: Final[tuple[tuple[str, Callable[[Connection], None]], ...]] = (
+    ("0.1", _create),
+    ("0.1", _renew_views),  # seconds and cost of jobs that ran more than once
+)
 """Each step with the first Maquette version that reads its result."""
 
 

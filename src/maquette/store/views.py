@@ -1,15 +1,17 @@
 """The views `trials` and `reports`, for people and programs that read a store with plain SQL.
 
-They are part of the first schema step: a later step may drop and create them anew.
+They hold no data: a schema step of their own makes them anew whenever their text changes.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-# One text for both dialects; only how a field is taken out of a JSON text differs.
+# One text for both dialects. A job may run more than once; a run that was lost has taken the time
+# up to its last sign of life, and what it cost is spent all the same, as in `History`. Only how a
+# field is taken out of a JSON text differs.
 _TRIALS = """
-CREATE VIEW trials AS
+{create} VIEW trials AS
 WITH marks AS (
     SELECT study, trial,
         min(CASE WHEN kind = 'proposed' THEN number END) AS first,
@@ -17,11 +19,20 @@ WITH marks AS (
         min(CASE WHEN kind = 'ended' AND {end_state} <> 'paused' THEN number END) AS final,
         min(CASE WHEN kind = 'started' THEN time END) AS started
     FROM events e WHERE trial IS NOT NULL GROUP BY study, trial
+), stretches AS (
+    SELECT e.*, sum(CASE WHEN kind = 'started' AND NOT {adopted} THEN 1 ELSE 0 END)
+        OVER (PARTITION BY study, job ORDER BY number) AS run
+    FROM events e WHERE kind IN ('started', 'reported', 'ended', 'requeued')
+), runs AS (
+    SELECT study, trial, coalesce(max({seconds}), 0.0) AS said, max({cost}) AS cost,
+        coalesce(max(CASE WHEN kind = 'requeued' OR {alive} IS NOT NULL THEN
+            CASE WHEN {alive} < time THEN {alive} ELSE time END END)
+            - min(CASE WHEN kind = 'started' AND NOT {adopted} THEN time END), 0.0) AS lived
+    FROM stretches e GROUP BY study, trial, job, run
 ), spent AS (
-    SELECT study, trial, sum(seconds) AS seconds, sum(cost) AS cost FROM (
-        SELECT study, trial, job, max({seconds}) AS seconds, max({cost}) AS cost
-        FROM events e WHERE kind IN ('reported', 'ended') GROUP BY study, trial, job
-    ) AS jobs GROUP BY study, trial
+    SELECT study, trial, sum(CASE WHEN lived > said THEN lived ELSE said END) AS seconds,
+        sum(cost) AS cost
+    FROM runs GROUP BY study, trial
 )
 SELECT s.name AS study, m.trial AS trial,
     CASE WHEN e.kind = 'ended' THEN {end_state} WHEN e.kind = 'started' THEN 'running'
@@ -40,7 +51,7 @@ JOIN events e ON e.study = m.study AND e.number = coalesce(m.final, m.latest)
 LEFT JOIN spent ON spent.study = m.study AND spent.trial = m.trial
 """
 _REPORTS = """
-CREATE VIEW reports AS
+{create} VIEW reports AS
 SELECT s.name AS study, e.trial AS trial, e.job AS job, e.time AS time, {step} AS step,
     {value} AS value, {metrics} AS metrics, {cost} AS cost, coalesce({seconds}, 0.0) AS seconds
 FROM events e JOIN studies s ON s.id = e.study WHERE e.kind = 'reported'
@@ -84,6 +95,8 @@ _POSTGRESQL_VALUE = """(
                                s.spec::json #>> '{objective,maximize,0}'))"""
 
 _SQLITE = {
+    "create": "CREATE",
+    "adopted": "coalesce(" + _sqlite("e", "adopted") + ", 0)",
     "value": _SQLITE_VALUE,
     "end_state": _sqlite("e", "state"),
     # SQLite would end the text at a NUL.
@@ -92,9 +105,12 @@ _SQLITE = {
     "config": _sqlite("p", "config"),
     "scale": "coalesce(" + _sqlite("p", "scale") + ", '{}')",
     "origin": _sqlite("p", "origin"),
-    **{name: _sqlite_number("e", name) for name in ("step", "cost", "seconds")},
+    **{name: _sqlite_number("e", name) for name in ("step", "cost", "seconds", "alive")},
 }
 _POSTGRESQL = {
+    # Views that others have built on them stay.
+    "create": "CREATE OR REPLACE",
+    "adopted": "coalesce(" + _postgresql("e", "adopted") + " = 'true', false)",
     "value": _POSTGRESQL_VALUE.replace("BODY", _postgresql_json("e")),
     "end_state": _postgresql("e", "state"),
     "message": _postgresql("e", "message"),
@@ -102,10 +118,15 @@ _POSTGRESQL = {
     "config": _postgresql("p", "config"),
     "scale": "coalesce(" + _postgresql("p", "scale") + ", '{}')",
     "origin": _postgresql("p", "origin"),
-    **{name: _postgresql_number("e", name) for name in ("step", "cost", "seconds")},
+    **{name: _postgresql_number("e", name) for name in ("step", "cost", "seconds", "alive")},
 }
 
-VIEWS: Final[dict[str, tuple[str, str]]] = {
-    "sqlite": (_TRIALS.format(**_SQLITE), _REPORTS.format(**_SQLITE)),
+VIEWS: Final[dict[str, tuple[str, ...]]] = {
+    "sqlite": (
+        "DROP VIEW IF EXISTS trials",
+        "DROP VIEW IF EXISTS reports",
+        _TRIALS.format(**_SQLITE),
+        _REPORTS.format(**_SQLITE),
+    ),
     "postgresql": (_TRIALS.format(**_POSTGRESQL), _REPORTS.format(**_POSTGRESQL)),
 }
