@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, final, runtime_checkable
 
 import numpy as np
 
 from maquette.trial import State
+
+# Encodes the configs of trials, by their numbers: rows and activity masks, each (n, dimensions).
+Encode = Callable[[Sequence[int]], tuple[np.ndarray, np.ndarray]]
+_AT_ONCE = 2_000
 
 
 @runtime_checkable
@@ -78,8 +82,10 @@ class Finished:
 class Columns:
     """Growable arrays behind `Finished`; capacity doubles, so appending is O(1) amortised."""
 
-    def __init__(self, dimensions: int, *, axes: int, metrics: int) -> None:
+    def __init__(self, dimensions: int, *, axes: int, metrics: int, encode: Encode) -> None:
         self._n = 0
+        self._encode = encode
+        self._unseen: list[int] = []
         self._widths: dict[str, tuple[int, type]] = {
             "X": (dimensions, float),
             "active": (dimensions, bool),
@@ -95,6 +101,7 @@ class Columns:
         self._data: dict[str, np.ndarray] = {}
         # Rows wait here, in the order of `_widths` and `_flat`, until somebody looks.
         self._fresh: list[tuple[Any, ...]] = []
+        self._blank = (np.zeros(dimensions), np.zeros(dimensions, dtype=bool))
         self._reserve(16)
 
     def _reserve(self, capacity: int) -> None:
@@ -111,14 +118,47 @@ class Columns:
         self._data[name] = fresh
 
     def append(
-        self, trial: _Encoded, losses: np.ndarray, scale: Sequence[float], violation: float
-    ) -> None:
-        """Add one finished trial."""
-        row = (losses, scale, trial.number, violation, trial.cost, trial.state)
-        self._fresh.append((trial.row, trial.active, *row))
+        self,
+        trial: _Encoded,
+        losses: np.ndarray,
+        scale: Sequence[float],
+        violation: float,
+        *,
+        seen: bool = True,
+    ) -> int:
+        """Add one finished trial and return its place; unless `seen` its config is encoded later.
 
-    def _settle(self) -> None:
-        """Move what was appended since the last look into the arrays, all at once."""
+        Later: when somebody looks at the rows.
+        """
+        place = self._n + len(self._fresh)
+        row, active = (trial.row, trial.active) if seen else self._blank
+        if not seen:
+            self._unseen.append(place)
+        values = (losses, scale, trial.number, violation, trial.cost, trial.state)
+        self._fresh.append((row, active, *values))
+        return place
+
+    def loss(self, place: int) -> float:
+        """Return the primary loss of the trial at a place."""
+        self.settle()
+        return float(self._data["losses"][place, 0])
+
+    def encoded(self, place: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the encoded row and activity mask of the trial at a place."""
+        self._see()
+        return self._data["X"][place].copy(), self._data["active"][place].copy()
+
+    def _see(self) -> None:
+        """Encode the configs that nobody has looked at so far, in parts."""
+        self.settle()
+        unseen, self._unseen = self._unseen, []
+        for first in range(0, len(unseen), _AT_ONCE):
+            places = unseen[first : first + _AT_ONCE]
+            X, active = self._encode(self._data["trial"][places].tolist())
+            self._data["X"][places], self._data["active"][places] = X, active
+
+    def settle(self) -> None:
+        """Move what was appended since the last time into the arrays, all at once."""
         if not self._fresh:
             return
         n = self._n + len(self._fresh)
@@ -132,7 +172,9 @@ class Columns:
 
     def encode_again(self, dimensions: int, trials: Sequence[_Encoded]) -> None:
         """Take the encoded rows of all finished trials anew, after the space has changed."""
-        self._settle()
+        self.settle()
+        self._unseen.clear()
+        self._blank = (np.zeros(dimensions), np.zeros(dimensions, dtype=bool))
         self._widths["X"] = (dimensions, float)
         self._widths["active"] = (dimensions, bool)
         X = np.empty((self._capacity, dimensions))
@@ -143,7 +185,7 @@ class Columns:
 
     def view(self) -> Finished:
         """Return read-only views of the rows so far."""
-        self._settle()
+        self._see()
         rows = {name: column[: self._n] for name, column in self._data.items()}
         for view in rows.values():
             view.flags.writeable = False

@@ -240,6 +240,12 @@ class Event:
         body = self._body
         return body.kind if isinstance(body, Written) else kind_of(body)
 
+    @property
+    def trial(self) -> int | None:
+        """Number of the trial that it is of; None: of the whole study."""
+        number: int | None = getattr(self._body, "trial", None)
+        return number
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Event):
             return NotImplemented

@@ -6,14 +6,14 @@ event, so a model fitted on the first m of them is the same whoever fits it, and
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import takewhile
 from typing import final
 
 import numpy as np
 
+from maquette import fold
 from maquette.busy import BusyTime
 from maquette.columns import Columns, Finished
 from maquette.errors import StudyError
@@ -29,37 +29,22 @@ from maquette.events import (
     SpaceChanged,
     Started,
     StopAsked,
+    Written,
 )
-from maquette.fidelity import Duration, Fidelity
-from maquette.instances import Instances
+from maquette.memo import Memo
 from maquette.objective import Objective
 from maquette.orders import Orders
+from maquette.problem import Problem
 from maquette.records import JobRecord, SpaceVersion, TrialRecord
 from maquette.rng import generator
-from maquette.scale import Scale
+from maquette.sealed import Lazy, Sealed, whole
 from maquette.space import Space
 from maquette.trial import Config, State
 
 __all__ = ["History", "JobRecord", "Problem", "SpaceVersion", "TrialRecord"]
 
-
-@final
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What a study asks: space, objective, durations, scale, instances and seed."""
-
-    space: Space
-    objective: Objective
-    duration: Duration = field(default_factory=Duration)
-    scale: Scale | None = None
-    instances: Instances | None = None
-    seed: int = 0
-    domain: Space | None = None
-
-    @property
-    def evidence(self) -> Space:
-        """The space that trials are encoded in: it holds every version's configs."""
-        return self.space if self.domain is None else self.domain
+# Fewer events than these are folded one by one.
+MANY = 1_000
 
 
 @final
@@ -81,14 +66,16 @@ class History:
         One record a job, in order of proposal.
     versions
         The versions of the space, oldest first; the last one is in force.
+    memo
+        What algorithms keep from turn to turn; a function of the history.
     orders
         What users asked of the study while it runs: to stop, and configs to try next.
     """
 
     def __init__(self, problem: Problem, events: Iterable[Event] = ()) -> None:
         self.problem = problem
-        self.trials: list[TrialRecord] = []
-        self.jobs: list[JobRecord] = []
+        self.trials: Lazy[TrialRecord] = Lazy(self._open_trial)
+        self.jobs: Lazy[JobRecord] = Lazy(self._open_job)
         self.budget = BudgetChanged()
         self.versions = [SpaceVersion(1, 0, None, problem.space)]
         self.orders = Orders()
@@ -97,7 +84,12 @@ class History:
         self._queued: dict[int, None] = {}
         self._cells: dict[tuple[float, ...], list[int]] = {}
         metrics, axes = len(self.objective.metrics), len(self.axes)
-        self._columns = Columns(problem.space.dimensions, axes=axes, metrics=metrics)
+        self._columns = Columns(
+            problem.space.dimensions, axes=axes, metrics=metrics, encode=self._encode_sealed
+        )
+        self.memo = Memo()
+        self._states: dict[State, int] = {}
+        self._words: dict[str, str] = {}
         self._cost = 0.0
         self._seconds = 0.0
         self._busy = BusyTime()
@@ -177,10 +169,7 @@ class History:
 
     def counts(self) -> dict[str, int]:
         """Return the number of trials in each state that occurs."""
-        counts: dict[str, int] = {}
-        for trial in self.trials:
-            counts[trial.state.value] = counts.get(trial.state.value, 0) + 1
-        return counts
+        return {state.value: self._states[state] for state in State if self._states.get(state)}
 
     def tally(self) -> str:
         """Return the counts in words: ``3 done, 1 diverged``; ``none`` while there is no trial."""
@@ -202,14 +191,68 @@ class History:
             If the numbers do not go on from the last one folded.
         """
         events = list(events)
-        coded = self._encoded(events) if len(events) > 1 else iter(())
+        ends = self._ends_within(events)
+        rest = [event for event in events if event.trial not in ends] if ends else events
+        coded = self._encoded(rest) if len(rest) > 1 else iter(())
         for event in events:
             if event.number != self.last + 1:
                 raise StudyError(
                     f"event {event.number} follows event {self.last}: the sequence has a gap"
                 )
-            self._fold(event, coded)
+            if ends and event.trial in ends and event.written is not None:
+                self._latest = max(self._latest, event.time)
+                self._seal(event, event.written, ends)
+            else:
+                self._fold(event, coded)
+            self.memo.note(event.trial)
             self.last = event.number
+        if ends:
+            self._columns.settle()
+
+    def _ends_within(self, events: Sequence[Event]) -> Mapping[int, Ended]:
+        """Return how those trials ended that need no record until somebody looks at them."""
+        if len(events) < MANY or self.problem.scale or self.problem.instances:
+            return {}
+        return whole(events, len(self.trials))
+
+    def _seal(self, event: Event, text: Written, ends: Mapping[int, Ended]) -> None:
+        """Fold an event of a trial that has ended by now; its text is kept instead of a record."""
+        number, job = text.trial or 0, text.job or 0
+        if text.kind == "proposed":
+            item = Sealed(number, job, text.decode, text.text)
+            self.trials.append(item)
+            self.jobs.append(item)
+            self._cells.setdefault((), []).append(number)
+            return
+        sealed = self.trials.kept(number)
+        if text.kind == "started":
+            # Most jobs of one owner start with the same words.
+            sealed.started = self._words.setdefault(text.text, text.text)
+            sealed.began = event.time
+            self._busy.start(job, event.time)
+            return
+        self._busy.end(job, event.time)
+        sealed.ended, sealed.number, sealed.finished = text.text, event.number, event.time
+        trial, spent = sealed.end(ends[number], self.objective)
+        self._spend(spent)
+        self._count(trial.state, 1)
+        sealed.place = self._close(trial, seen=False)
+
+    def _open_trial(self, sealed: Sealed) -> TrialRecord:
+        encoded, loss = self._columns.encoded(sealed.place), self._columns.loss(sealed.place)
+        return sealed.open(encoded, loss, self.objective)
+
+    def _open_job(self, sealed: Sealed) -> JobRecord:
+        return self.trials[sealed.trial].jobs[0]
+
+    def _encode_sealed(self, numbers: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Encode configs that nobody has looked at."""
+        kept = [self.trials.sealed(number) for number in numbers]
+        configs = [
+            self.trials[number].config if item is None else item.config
+            for number, item in zip(numbers, kept, strict=True)
+        ]
+        return self.domain.encode_many(self._whole(configs))
 
     def _encoded(self, events: Sequence[Event]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Encode proposed configs together, far cheaper than singly, as far as the space holds."""
@@ -250,78 +293,46 @@ class History:
                 self.orders.take(event.number, body)
 
     def _propose(self, body: Proposed, coded: Iterator[tuple[np.ndarray, np.ndarray]]) -> None:
-        fidelity = Fidelity(body.until, body.scale, body.instance)
         if body.config is not None:
-            row, active = next(coded, None) or self.domain.encode(*self._whole([body.config]))
-            self.trials.append(
-                TrialRecord(body.trial, body.config, row, active, body.origin, body.why, body.scale)
-            )
+            encoded = next(coded, None) or self.domain.encode(*self._whole([body.config]))
+            self.trials.append(fold.new_trial(body, body.config, encoded))
+            self._count(State.QUEUED, 1)
             self._cells.setdefault(self._cell(body.scale), []).append(body.trial)
             self.orders.proposed(body)
-        job = JobRecord(
-            body.job, body.trial, fidelity, body.first_step, body.start, body.final, body.basis
-        )
+        job = fold.new_job(body, self.trials[body.trial])
         self.jobs.append(job)
-        self.trials[body.trial].jobs.append(job)
         self._set(job, State.QUEUED)
         self._queued[body.job] = None
         self._pending[body.trial] = None
 
     def _set(self, job: JobRecord, state: State) -> None:
-        job.state = state
-        self.trials[job.trial].state = state
+        trial = self.trials[job.trial]
+        self._count(trial.state, -1)
+        self._count(state, 1)
+        job.state = trial.state = state
+
+    def _count(self, state: State, more: int) -> None:
+        self._states[state] = self._states.get(state, 0) + more
+
+    def _spend(self, spent: fold.Spent) -> None:
+        self._cost += spent[0]
+        self._seconds += spent[1]
 
     def _start(self, body: Started, time: float) -> None:
-        job, trial = self.jobs[body.job], self.trials[body.trial]
+        job = self.jobs[body.job]
         self._queued.pop(body.job, None)
         self._running.add(body.job)
         self._set(job, State.RUNNING)
         if body.adopted:  # it ran all the while
-            job.owner, job.token = body.owner, body.token
             self._busy.alive(body.job, time)
-            return
-        self._busy.start(body.job, time)
-        job.owner, job.token, job.note = body.owner, body.token, body.note
-        job.past_cost, job.past_seconds = job.cost, job.seconds
-        job.starts += 1
-        if body.first_step is not None:
-            job.first_step = body.first_step
-        if body.start is not None:
-            job.start = body.start
-        if trial.began is None:
-            trial.began = time
-        for curve in (trial, job):
-            keep = bisect_right(curve.steps, job.first_step) if job.first_step else 0
-            del curve.steps[keep:], curve.losses[keep:]
+        else:
+            self._busy.start(body.job, time)
+        fold.start(self.trials[body.trial], job, body, time)
 
     def _report(self, body: Reported) -> None:
-        trial, job = self.trials[body.trial], self.jobs[body.job]
-        if trial.ended is not None:
-            return
-        trial.metrics.update(body.metrics)
-        if self.objective.primary in body.metrics:
-            loss = self.objective.loss(body.metrics)
-            for curve in (trial, job):
-                curve.steps.append(body.step)
-                curve.losses.append(loss)
-        self._charge(trial, job, body.cost, body.seconds)
-
-    def _charge(
-        self, trial: TrialRecord, job: JobRecord, cost: float | None, seconds: float
-    ) -> None:
-        """Raise the job's cost and seconds to those of this run, on top of its earlier runs.
-
-        A run never gets cheaper, and what a run has cost that was lost is spent all the same.
-        """
-        more = max(0.0, job.past_seconds + seconds - job.seconds)
-        spent = seconds if cost is None and self.objective.cost is None else (cost or 0.0)
-        dearer = max(0.0, job.past_cost + spent - job.cost)
-        job.seconds += more
-        trial.seconds += more
-        self._seconds += more
-        job.cost += dearer
-        trial.cost += dearer
-        self._cost += dearer
+        trial = self.trials[body.trial]
+        if trial.ended is None:
+            self._spend(fold.report(trial, self.jobs[body.job], body, self.objective))
 
     def _end(self, body: Ended, event: Event) -> None:
         trial, job = self.trials[body.trial], self.jobs[body.job]
@@ -329,25 +340,24 @@ class History:
         self._run_over(body, event.time)
         if trial.ended is not None:
             return
-        cost = body.cost
-        if cost is None and self.objective.cost is not None:
-            cost = body.metrics.get(self.objective.cost)
-        self._charge(trial, job, cost, body.seconds)
-        job.metrics = body.metrics
-        trial.metrics.update(body.metrics)
-        trial.message = body.message
         self._set(job, body.state)
+        self._spend(fold.end(trial, job, body, self.objective))
         if body.state.pending:
             return
         trial.ended, trial.finished = event.number, event.time
         self._pending.pop(body.trial, None)
-        if body.state is State.DONE:
-            losses = self._final_losses(trial)
+        self._close(trial)
+
+    def _close(self, trial: TrialRecord, *, seen: bool = True) -> int:
+        """Add a trial that has ended to the columns; return its place there."""
+        if trial.state is State.DONE:
+            losses = fold.final_losses(trial, self.objective)
             trial.loss = float(losses[0])
         else:
             losses = np.full(len(self.objective.metrics), np.nan)
         cell = [float(trial.scale.get(name, np.nan)) for name in self.axes]
-        self._columns.append(trial, losses, cell, self.objective.violation(trial.metrics))
+        violation = self.objective.violation(trial.metrics)
+        return self._columns.append(trial, losses, cell, violation, seen=seen)
 
     def _run_over(self, body: Ended | Requeued, time: float) -> None:
         """A job runs no more; one that was lost has taken the seconds up to its last sign of life.
@@ -358,17 +368,9 @@ class History:
         alive = time if body.alive is None else min(time, body.alive)
         seconds = self._busy.end(body.job, alive)
         if lost and body.job in self._running:
-            self._charge(self.trials[body.trial], self.jobs[body.job], None, seconds)
+            trial, job = self.trials[body.trial], self.jobs[body.job]
+            self._spend(fold.charge(trial, job, None, seconds, self.objective))
         self._running.discard(body.job)
-
-    def _final_losses(self, trial: TrialRecord) -> np.ndarray:
-        """Average the losses over the instances measured at full fidelity; the last one counts."""
-        measured = {job.fidelity.instance: job.metrics for job in trial.jobs if job.metrics}
-        if len(measured) < 2:
-            return self.objective.losses(next(iter(measured.values()), trial.metrics))
-        losses = [self.objective.losses(metrics) for metrics in measured.values()]
-        mean: np.ndarray = np.mean(losses, axis=0)
-        return mean
 
     def _change_space(self, body: SpaceChanged, event: Event) -> None:
         """Replace the space and encode every trial anew; new parameters take their defaults.
@@ -379,6 +381,7 @@ class History:
         if space == before:
             return
         domain = self.domain.hull(space)
+        trials = list(self.trials)  # opened while the old space holds
         self.problem = replace(
             self.problem, space=space, domain=None if domain is space else domain
         )
@@ -388,7 +391,8 @@ class History:
                 len(self.versions) + 1, event.number, event.time, space, changes, len(self.trials)
             )
         )
-        for trial in self.trials:
+        self.memo.forget()
+        for trial in trials:
             trial.config = domain.fill(trial.config)
             trial.row, trial.active = domain.encode(trial.config)
             trial.outside = domain is not space and not space.admits(trial.config)

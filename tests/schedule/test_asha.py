@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 
 from maquette.errors import StudyError
-from maquette.events import Proposed
+from maquette.events import Proposed, Requeued, Started
 from maquette.fidelity import Duration
+from maquette.history import History
 from maquette.instances import Instances
 from maquette.rng import generator
 from maquette.scale import Scale
 from maquette.schedule import ASHA
+from maquette.schedule.ranking import ranking, until
 from maquette.schedule.rungs import cutoff, rungs
+from maquette.schedule.stretch import loss_at
 from maquette.search import Random
 from maquette.testing.script import Script, ask
 from maquette.trial import Job, State, Suggestion
@@ -57,7 +60,7 @@ def test_the_bar_is_the_quantile_of_numpy():
     rng = np.random.default_rng(0)
     for n in range(3, 40):
         losses = rng.standard_normal(n).tolist()
-        assert cutoff(losses, 3.0) == pytest.approx(np.quantile(losses, 1 / 3), rel=1e-12)
+        assert cutoff(sorted(losses), 3.0) == pytest.approx(np.quantile(losses, 1 / 3), rel=1e-12)
     assert cutoff([1.0, 2.0], 3.0) is None
     assert cutoff([math.inf] * 5, 3.0) == math.inf
     assert cutoff([1.0, 2.0, math.inf, math.inf, math.inf, math.inf], 3.0) == 2.0
@@ -169,7 +172,7 @@ def test_stopping_follows_the_quantile_rule():
         script.report(job, 1, value)
         seen.append(value if math.isfinite(value) else math.inf)
         stop = scheduler.decide(script.history, script.history.jobs[job].trial)
-        wanted = len(seen) >= 3 and seen[-1] > cutoff(seen, 3.0)
+        wanted = len(seen) >= 3 and seen[-1] > cutoff(sorted(seen), 3.0)
         assert bool(stop) == wanted
         if stop:
             assert "at 1 is above" in stop[0].reason
@@ -271,3 +274,46 @@ def test_halving_needs_a_duration():
 
     with pytest.raises(StudyError, match="declares no fidelity"):
         ASHA().next(Script(plain_problem()).history, Random(), 1, np.random.default_rng(0))
+
+
+def _by_hand(history, rung, eta):
+    """Who is promotable from a rung, by the rule, from all trials."""
+    passed = [(loss_at(history, t, rung, None), t) for t in history.trials]
+    passed = sorted((loss, t.number) for loss, t in passed if loss is not None)
+    past = [n for _, n in passed if until(history.trials[n]) > rung]
+    best = math.ceil(len(passed) / eta)
+    waits = [
+        n
+        for loss, n in passed[:best]
+        if history.trials[n].state is State.PAUSED and n not in past and math.isfinite(loss)
+    ]
+    chosen = waits[: max(0, best - len(past))] if len(passed) >= eta else []
+    return [loss for loss, _ in passed], chosen
+
+
+@pytest.mark.parametrize("mode", ["stop", "promote"])
+def test_a_ranking_that_is_kept_up_is_one_made_anew(mode):
+    script = simulate(
+        curves_problem(1, 27), ASHA(mode=mode), Random(), curve, workers=3, epochs=400
+    ).script
+    history = History(script.problem)
+    for event in script.events:
+        history.extend([event])
+        for rung in (1.0, 3.0, 9.0):
+            kept = ranking(history, rung, {}, None)
+            assert (kept.losses, kept.promotable(3.0, 10**6)) == _by_hand(history, rung, 3.0)
+
+
+def test_a_trial_that_is_started_again_is_ranked_by_what_it_reports_then():
+    script = Script(curves_problem(1, 27))
+    scheduler = ASHA(mode="promote")
+    rng = np.random.default_rng(0)
+    jobs = [script.propose(scheduler.next(script.history, Random(), 1, rng)[0]) for _ in range(4)]
+    for loss, job in enumerate(jobs):
+        script.report(job, 1, float(loss))
+    assert ranking(script.history, 1.0, {}, None).losses == [0.0, 1.0, 2.0, 3.0]
+    script.write(Requeued(0, jobs[0], "lost"))
+    script.write(Started(0, jobs[0], "another", 2))
+    assert ranking(script.history, 1.0, {}, None).losses == [1.0, 2.0, 3.0]
+    script.report(jobs[0], 1, 9.0)
+    assert ranking(script.history, 1.0, {}, None).losses == [1.0, 2.0, 3.0, 9.0]

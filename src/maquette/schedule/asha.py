@@ -22,11 +22,12 @@ import numpy as np
 
 from maquette.errors import StudyError, nearest
 from maquette.fidelity import Fidelity
-from maquette.history import History, TrialRecord
+from maquette.history import History
 from maquette.rng import generator
 from maquette.schedule.protocol import Done, Wait
-from maquette.schedule.rungs import cutoff, entries, rungs
-from maquette.schedule.stretch import go_on, loss_at, on_next_instance, paused, propose, tuning
+from maquette.schedule.ranking import arrived, ranking
+from maquette.schedule.rungs import cutoff, rungs
+from maquette.schedule.stretch import go_on, loss_at, on_next_instance, propose, tuning
 from maquette.search.protocol import Searcher
 from maquette.trial import Action, Decision, Job, State
 
@@ -80,7 +81,7 @@ class ASHA:
         """Return promotions and further instances first, then new trials; at most `n` jobs."""
         levels = rungs(history.problem.duration, self.eta)
         # Trials that reached full duration go on to their next instance.
-        ready = [trial for trial in paused(history) if _reached(trial) >= levels[-1]]
+        ready = arrived(history, levels[-1])
         jobs = [on_next_instance(history, trial) for trial in ready[:n]]
         if self.mode == "promote":
             jobs += self._promotions(history, levels, n - len(jobs))
@@ -103,7 +104,7 @@ class ASHA:
         for rung in levels[self.bracket(history, trial, levels) : -1]:
             if not before < rung - 1e-9 <= steps[-1]:
                 continue
-            ranked = [loss for loss, _ in entries(history, rung, record.scale, instance)]
+            ranked = ranking(history, rung, record.scale, instance).losses
             bar, loss = cutoff(ranked, self.eta), loss_at(history, record, rung, instance)
             if bar is not None and loss is not None and loss > bar:
                 reason = (
@@ -139,39 +140,11 @@ class ASHA:
         instance = tuning(history)[0]
         for k in range(len(levels) - 2, -1, -1):
             for cell in reversed(scale.cells) if scale else [{}]:
-                ranked = entries(history, levels[k], cell, instance)
-                for trial in promotable(ranked, levels[k], self.eta)[: most - len(jobs)]:
+                ranked = ranking(history, levels[k], cell, instance)
+                for number in ranked.promotable(self.eta, most - len(jobs)):
+                    trial = history.trials[number]
                     top = k == len(levels) - 2
                     until = history.problem.duration.until(levels[k + 1])
                     last = top and len(tuning(history)) == 1
                     jobs.append(go_on(trial, until, instance, last=last))
         return jobs
-
-
-def promotable(
-    ranked: Sequence[tuple[float, TrialRecord]], rung: float, eta: float
-) -> list[TrialRecord]:
-    """Return the trials to promote from a rung, best first.
-
-    A trial is promotable if it is paused at the rung and among the best ceil(n / eta) of the n
-    that passed it; so many are promoted in all. Ties go to the trial that was proposed first.
-    """
-    if len(ranked) < eta:
-        return []
-    most = math.ceil(len(ranked) / eta)
-    best = sorted(ranked, key=lambda entry: (entry[0], entry[1].number))[:most]
-    gone = sum(1 for _, trial in ranked if _reached(trial) > rung + 1e-9)
-    waiting = [
-        trial
-        for loss, trial in best
-        if trial.state is State.PAUSED
-        and not trial.outside
-        and _reached(trial) <= rung + 1e-9
-        and math.isfinite(loss)
-    ]
-    return waiting[: max(0, most - gone)]
-
-
-def _reached(trial: TrialRecord) -> float:
-    """Return how far the trial's latest job goes along the duration key."""
-    return max(next(iter(job.fidelity.until.values()), math.inf) for job in trial.jobs)

@@ -1,16 +1,12 @@
-"""Rungs: the durations at which trials are compared, and the ranking there."""
+"""Rungs: the durations at which trials are compared, and the bar there."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
+import math
+from collections.abc import Sequence
 
 from maquette.errors import StudyError
 from maquette.fidelity import Duration
-from maquette.history import History, TrialRecord
-from maquette.instances import Instance
-from maquette.schedule.stretch import loss_at
 
 
 def rungs(duration: Duration, eta: float) -> tuple[float, ...]:
@@ -40,23 +36,14 @@ def rungs(duration: Duration, eta: float) -> tuple[float, ...]:
     return (*(r for r in levels if r < full), float(full))
 
 
-def entries(
-    history: History, rung: float, scale: Mapping[str, float], instance: Instance | None
-) -> list[tuple[float, TrialRecord]]:
-    """Return (loss, trial) of all trials of one cell that passed a rung on one instance."""
-    passed = ((loss_at(history, t, rung, instance), t) for t in history.in_cell(scale))
-    return [(loss, trial) for loss, trial in passed if loss is not None]
-
-
-def cutoff(losses: list[float], eta: float) -> float | None:
-    """Return the 1 / eta quantile of the losses at a rung; None while there are fewer than eta."""
-    if len(losses) < eta:
+def cutoff(ranked: Sequence[float], eta: float) -> float | None:
+    """Return the 1 / eta quantile of ascending losses; None while there are fewer than eta."""
+    if len(ranked) < eta:
         return None
-    ranked = np.sort(np.asarray(losses))
     place = (len(ranked) - 1) / eta
     low = int(place)
     high = min(low + 1, len(ranked) - 1)
     # Interpolated by hand: numpy's quantile makes NaN of inf - inf, and a diverged loss is inf.
-    if not np.isfinite(ranked[high]):
+    if not math.isfinite(ranked[high]):
         return float(ranked[low])
     return float(ranked[low] + (place - low) * (ranked[high] - ranked[low]))

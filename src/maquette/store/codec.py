@@ -90,7 +90,11 @@ def decode(kind: str, trial: int | None, job: int | None, data: Mapping[str, Any
 
 def decode_text(kind: str, trial: int | None, job: int | None, text: str) -> Body:
     """Make a body of what `encode` wrote; StoreError if the text is damaged."""
-    data = loads(text)
+    try:
+        data = _DECODER.decode(text)
+        data = _restored(data) if '"$"' in text else data
+    except (ValueError, KeyError, AttributeError) as error:
+        raise StoreError(f"the store holds text that is not its JSON: {error}") from None
     if not isinstance(data, dict):
         raise StoreError(f"the store holds text that is not its JSON: {text[:60]!r}")
     return decode(kind, trial, job, data)
@@ -164,6 +168,7 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{value!r} (a {type(value).__name__}) is not JSON")
 
 
+_DECODER = json.JSONDecoder()
 _ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"), default=_plain)
 
 

@@ -26,6 +26,7 @@ from maquette.study import orders
 from maquette.study.asktell import AskTell
 from maquette.study.best import Best, find_best
 from maquette.study.budget import Budget, recorded
+from maquette.study.catch_up import catch_up
 from maquette.study.parts import check_given, checked_seed, described, identity, methods, opened
 from maquette.study.placement import narrowing, place
 from maquette.study.program import refuse_other_program
@@ -108,8 +109,7 @@ class Study:
             instances,
             checked_seed(seed),
         )
-        self.name = name
-        self.fn = fn
+        self.name, self.fn = name, fn
         self._checkpoints = Checkpoints.parse(checkpoints)
         self._given: tuple[Searcher, Scheduler] | None = methods(searcher, scheduler)
         self._store = opened(store)
@@ -216,7 +216,7 @@ class Study:
         return recipe(self.name, self.history, at)
 
     def _refresh(self) -> None:
-        self._history.extend(self._store.read(self._id, self._history.last))
+        catch_up(self._history, self._store, self._id)
 
     @overload
     def ask(self, n: None = None) -> Trial: ...

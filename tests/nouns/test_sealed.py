@@ -1,0 +1,136 @@
+"""Trials that are kept as text until somebody looks: the same history as one folded at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import maquette as mq
+from maquette import history as histories
+from maquette.events import Ended, Proposed, Reported, Requeued, SpaceChanged
+from maquette.history import History
+from maquette.store import open_store
+from maquette.study.spec import from_spec
+from maquette.trial import State
+
+SPACE = {
+    "x": mq.Float(1e-3, 1.0, log=True),
+    "kind": mq.Choice(["a", "b"]),
+    "n": mq.Int(1, 9, when={"kind": "b"}),
+}
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    """A store with trials of every fate, asked for in batches, told out of order."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('sealed')}/s.db"
+    study = mq.Study("s", SPACE, store=url, searcher="random", objective="loss")
+    for batch in range(8):
+        trials = study.ask(40)
+        for trial in reversed(trials[3:]):
+            match trial.number % 9:
+                case 0:
+                    study.tell(trial, state="oom", seconds=2.0)
+                case 1:
+                    study.tell(trial, float("nan"))
+                case 2:
+                    trial.report(1, loss=5.0)
+                    study.tell(trial, {"loss": 4.0, "extra": 1.0}, cost=3.0)
+                case _:
+                    study.tell(trial, trial["x"], seconds=float(batch))
+        study.tell({"x": 0.5, "kind": "a"}, 7.0)
+    return url
+
+
+def both(url, monkeypatch):
+    """The same events folded one by one, and as a block."""
+    store = open_store(url)
+    row = store.studies()[0]
+    events = store.read(row.id)
+    monkeypatch.setattr(histories, "MANY", 10**9)
+    plain = History(from_spec(row.spec), store.read(row.id))
+    monkeypatch.setattr(histories, "MANY", 10)
+    block = History(from_spec(row.spec), events)
+    assert any(block.trials.sealed(i) for i in range(len(block.trials))), "nothing was sealed"
+    store.close()
+    return plain, block
+
+
+def same(plain, block):
+    assert len(plain.trials) == len(block.trials)
+    for a, b in zip(plain.trials, block.trials, strict=True):
+        np.testing.assert_array_equal(a.row, b.row)
+        np.testing.assert_array_equal(a.active, b.active)
+        for name in ("number", "config", "state", "metrics", "cost", "seconds", "began"):
+            assert getattr(a, name) == getattr(b, name), name
+        for name in ("origin", "why", "message", "finished", "ended", "steps", "losses"):
+            assert getattr(a, name) == getattr(b, name), name
+        np.testing.assert_equal(a.loss, b.loss)
+        assert a.jobs == b.jobs
+    assert list(plain.jobs) == list(block.jobs)
+
+
+def test_columns_and_totals_are_those_of_a_history_folded_at_once(stored, monkeypatch):
+    plain, block = both(stored, monkeypatch)
+    for name in plain.finished.__slots__:
+        np.testing.assert_array_equal(getattr(plain.finished, name), getattr(block.finished, name))
+    assert block.counts() == plain.counts()
+    assert (block.cost, block.seconds, block.last) == (plain.cost, plain.seconds, plain.last)
+    assert block.elapsed() == pytest.approx(plain.elapsed())
+    assert [t.number for t in block.pending] == [t.number for t in plain.pending]
+    assert block.rng().random() == plain.rng().random()
+
+
+def test_records_are_those_of_a_history_folded_at_once(stored, monkeypatch):
+    same(*both(stored, monkeypatch))
+
+
+def test_a_record_that_was_looked_at_first_changes_nothing(stored, monkeypatch):
+    plain, block = both(stored, monkeypatch)
+    assert block.jobs[30].trial == block.trials[30].number == 30
+    assert block.trials[30] is block.trials[30]
+    assert block.jobs[30] is block.trials[30].jobs[0]
+    np.testing.assert_array_equal(plain.finished.X, block.finished.X)
+    assert [t.number for t in block.trials[5:9]] == [5, 6, 7, 8]
+    assert block.trials[-1].number == len(block.trials) - 1
+
+
+def test_it_goes_on_in_a_wider_space(stored, monkeypatch):
+    plain, block = both(stored, monkeypatch)
+    wider = mq.Space({**SPACE, "y": mq.Float(0, 1, default=0.25)})
+    for history in (plain, block):
+        history.extend([histories.Event(history.last + 1, 9e9, SpaceChanged(wider.to_json()))])
+    assert block.trials[0].config["y"] == 0.25
+    np.testing.assert_array_equal(plain.finished.X, block.finished.X)
+    same(plain, block)
+
+
+@pytest.mark.parametrize("cut", [11, 57, 200, 333])
+def test_blocks_may_be_cut_anywhere(stored, monkeypatch, cut):
+    store = open_store(stored)
+    row = store.studies()[0]
+    plain, _ = both(stored, monkeypatch)
+    block = History(from_spec(row.spec))
+    while events := store.read(row.id, block.last, cut):
+        assert len(events) <= cut
+        block.extend(events)
+    store.close()
+    same(plain, block)
+
+
+def test_jobs_that_went_another_way_are_folded_as_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr(histories, "MANY", 2)
+    study = mq.Study("s", {"x": mq.Float(0, 1)}, store=tmp_path / "s.db", searcher="random")
+    a, b, c = (study.ask() for _ in range(3))
+    store, token = study.store, study.history.jobs[b.job].token
+    body = Reported(b.number, b.job, 1.0, {"loss": 2.0}, None, 4.0)
+    store.record(1, {b.job: token}, [body, Requeued(b.number, b.job, "lost", alive=0.0)])
+    store.append(1, [Ended(a.number, a.job, State.PAUSED, {"loss": 1.0})])
+    store.append(1, [Proposed(a.number, -1, None), Ended(a.number, -1, State.DONE, {"loss": 0.5})])
+    store.append(1, [Ended(c.number, c.job, State.CRASHED, alive=0.0, message="lost once")])
+    monkeypatch.setattr(histories, "MANY", 10**9)
+    plain = mq.Study.load("s", tmp_path / "s.db").history
+    monkeypatch.setattr(histories, "MANY", 2)
+    block = mq.Study.load("s", tmp_path / "s.db").history
+    same(plain, block)
+    assert block.counts() == {"queued": 1, "done": 1, "crashed": 1}
