@@ -15,7 +15,7 @@ from maquette.cli.output import emit, note, table
 from maquette.cli.values import names, numbers, positive, whole
 
 if TYPE_CHECKING:
-    from maquette.bench.compare import Summary
+    from maquette.bench.compare import Suite, Summary
 
 _OPTIMIZERS = "random,sobol,gp,auto"
 
@@ -76,22 +76,25 @@ def run(
     """
     wanted = names(optimizers, "--optimizers")
     limits = numbers(budget, "--budget", ("trials", "seconds", "cost")) if budget else {}
-    from dataclasses import replace
-
     from maquette.bench import compare
     from maquette.bench.compare.optimizers import read
-    from maquette.bench.compare.suite import load
 
-    chosen = load(suite)
-    if limits:
-        chosen = replace(chosen, budget=limits)
-    if at_once is not None:
-        chosen = replace(chosen, workers=at_once)
+    chosen = _suite(suite, limits, at_once)
     plan = compare.Plan(chosen, read(wanted), seeds)
     done = compare.run(
         plan, out, processes=workers, patience=patience, retry=retry, progress=_Progress()
     )
     _tell(done, out, as_json)
+
+
+def _suite(name: str, limits: Mapping[str, float], at_once: int | None) -> Suite:
+    from dataclasses import replace
+
+    from maquette.bench.compare.suite import load
+
+    found = load(name)
+    found = replace(found, budget=limits) if limits else found
+    return found if at_once is None else replace(found, workers=at_once)
 
 
 def _tell(done: Summary, out: Path, as_json: bool) -> None:

@@ -13,6 +13,8 @@ DISTRIBUTIONS = ("flaml",)
 
 _SEARCHERS = {"blendsearch": BlendSearch, "cfo": CFO}
 
+_TRIES = 100
+
 
 def start(problem: Problem) -> Flaml:
     """Return an adapter for blendsearch or cfo."""
@@ -35,24 +37,30 @@ class Flaml:
             points_to_evaluate=[problem.complete({})],
             seed=problem.seed,
         )
-        self._asked: dict[int, dict[str, Any]] = {}
+        self._asked: dict[int, tuple[str, dict[str, Any]]] = {}
 
     def ask(self, trial: int) -> Proposal | None:
-        """Return the next suggestion; None while FLAML waits for results."""
-        config = self._searcher.suggest(str(trial))
-        if config is None:
-            return None
-        self._asked[trial] = config
-        return Proposal(config)
+        """Return the next suggestion.
+
+        None from FLAML means that it came upon a config again; its own loop then asks anew, and
+        gives up after 100 times in a row.
+        """
+        for attempt in range(_TRIES):
+            name = f"{trial}.{attempt}"
+            config = self._searcher.suggest(name)
+            if config is not None:
+                self._asked[trial] = (name, config)
+                return Proposal(config)
+        return None
 
     def tell(self, trial: int, result: Result) -> None:
         """Complete the trial, or say that it failed."""
-        config = self._asked.pop(trial)
+        name, config = self._asked.pop(trial)
         if result.loss is None:
-            self._searcher.on_trial_complete(str(trial), error=True)
+            self._searcher.on_trial_complete(name, error=True)
             return
         told = {"config": config, "loss": result.loss, "time_total_s": result.seconds}
-        self._searcher.on_trial_complete(str(trial), told)
+        self._searcher.on_trial_complete(name, told)
 
 
 def _domain(p: Parameter) -> Any:
