@@ -151,6 +151,18 @@ def test_figures_in_the_readme_are_those_of_the_records() -> None:
             )
 
 
+def test_the_table_of_tuners_is_what_the_record_gives() -> None:
+    """`python benchmarks/leaderboard/readme.py` writes it, from the packed results alone."""
+    done = subprocess.run(
+        [sys.executable, ROOT / "benchmarks" / "leaderboard" / "readme.py", "--print"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert f"<!-- leaderboard -->\n{done.stdout}<!-- /leaderboard -->" in README.read_text()
+
+
 def test_every_record_says_how_it_was_made() -> None:
     for folder in (ROOT / "benchmarks" / "records").iterdir():
         if folder.is_dir():

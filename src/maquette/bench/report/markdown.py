@@ -17,7 +17,9 @@ def markdown(plan: Plan, sections: Sequence[Section], left: Sequence[tuple[str, 
     """Return the whole report."""
     parts = [f"# {plan.suite.name}", f"{plan.suite.about}.", told(plan)]
     for section in sections:
-        parts += [f"## {counted(section)}", leaderboard(section), legend(plan), by_task(section)]
+        each = f"{len(section.tasks) * section.seeds} runs of each optimizer."
+        parts += [f"## {counted(section)}", each, leaderboard(section), legend(plan)]
+        parts.append(by_task(section))
         pairs = against(section)
         parts += [pairs] if pairs else []
     if left:
