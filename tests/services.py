@@ -19,7 +19,21 @@ import pytest
 IN_CI = bool(os.environ.get("CI"))
 
 # What a clean checkout cannot have (data that may not be redistributed, a cluster) is no failure.
-OPTIONAL = frozenset({"data", "slurm"})
+# Of the tuners to compare with, each in an environment of its own, CI installs the lightest.
+PEERS = (
+    "ax",
+    "botorch",
+    "dehb",
+    "flaml",
+    "hebo",
+    "hyperopt",
+    "nevergrad",
+    "optuna",
+    "ray",
+    "smac",
+    "syne-tune",
+)
+OPTIONAL = frozenset({"data", "slurm", *(f"peer {p}" for p in PEERS if p != "hyperopt")})
 
 
 def needs(*services: str) -> pytest.MarkDecorator:
@@ -58,6 +72,21 @@ def _data() -> str | None:
     return None if data_folder() else "MAQUETTE_DATA does not name a folder of benchmark data"
 
 
+def _peer(name: str) -> Callable[[], str | None]:
+    def look() -> str | None:
+        from maquette.bench.peers import catalogue
+        from maquette.bench.peers.client import command
+        from maquette.errors import BenchmarkError
+
+        try:
+            command(catalogue.peer(name))
+        except BenchmarkError as why:
+            return str(why)
+        return None
+
+    return look
+
+
 def _slurm() -> str | None:
     if os.environ.get("MAQUETTE_TEST_SLURM"):
         return None
@@ -65,6 +94,7 @@ def _slurm() -> str | None:
 
 
 SERVICES: dict[str, Callable[[], str | None]] = {
+    **{f"peer {p}": _peer(p) for p in PEERS},
     "cocoex": _module("cocoex"),
     "data": _data,
     "gymnasium": _module("gymnasium"),

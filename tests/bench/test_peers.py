@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from maquette.bench.peers.searcher import PeerScheduler, PeerSearcher
 from maquette.errors import BenchmarkError
 from maquette.simulate import End, simulate, stretch, virtual_store
 from maquette.trial import Report
+from tests.services import needs
 
 SPACE = mq.Space(
     {
@@ -34,7 +36,14 @@ SPACE = mq.Space(
         "mode": mq.Choice([None, 1, True]),
     }
 )
-METHODS = [name for peer in catalogue.PEERS.values() for name in peer.optimizers]
+
+
+def of_peers(names: Iterable[str]) -> list[Any]:
+    """Parameters, each of which needs its tuner installed."""
+    return [pytest.param(n, marks=needs(f"peer {n.partition('/')[0]}")) for n in names]
+
+
+METHODS = of_peers(name for peer in catalogue.PEERS.values() for name in peer.optimizers)
 
 
 def loss(trial: Any) -> float:
@@ -82,11 +91,7 @@ def test_every_installed_peer_runs(name: str) -> None:
     """In a conditional, mixed space, with failures, two at a time."""
     first, _, method = name.partition("/")
     peer = catalogue.peer(first)
-    try:
-        started = command(peer)
-    except BenchmarkError as why:
-        pytest.skip(str(why))
-    with PeerProcess(name, started) as process:
+    with PeerProcess(name, command(peer)) as process:
         try:
             study = run(process, method, 8 if method in peer.slow else 30)
         except PeerUnsupportedError as why:
@@ -99,14 +104,14 @@ def test_every_installed_peer_runs(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["optuna/tpe", "nevergrad/ngopt", "hyperopt/tpe", "smac/forest"])
+@pytest.mark.parametrize(
+    "name", of_peers(["optuna/tpe", "nevergrad/ngopt", "hyperopt/tpe", "smac/forest"])
+)
 def test_same_seed_same_proposals(name: str) -> None:
     first, _, method = name.partition("/")
-    try:
-        started = command(catalogue.peer(first))
-    except BenchmarkError as why:
-        pytest.skip(str(why))
-    with PeerProcess(name, started) as process:  # the second study finds a process that was used
+    with PeerProcess(
+        name, command(catalogue.peer(first))
+    ) as process:  # the second study finds a process that was used
         a, b = ([t.config for t in run(process, method, 15).trials] for _ in range(2))
     assert a == b
 
