@@ -45,6 +45,7 @@ class Smac:
         facade = _FACADES[problem.method]
         self._smac = facade(scenario, _never, overwrite=True, logging_level=False)
         self._asked: dict[int, TrialInfo] = {}
+        self._worst = 0.0
 
     def ask(self, trial: int) -> Proposal:
         """Return the next config."""
@@ -52,10 +53,15 @@ class Smac:
         return Proposal(read(info.config, self._problem))
 
     def tell(self, trial: int, result: Result) -> None:
-        """Tell the cost; a failure has the status that SMAC has for it."""
+        """Tell the cost; a failure has SMAC's status for it, and costs as much as the worst so far.
+
+        Its default, an infinite cost, ends in NaN once the forest takes logarithms.
+        """
         failed = result.loss is None
+        cost = self._worst if result.loss is None else result.loss
+        self._worst = max(self._worst, cost)
         value = TrialValue(
-            cost=float("inf") if result.loss is None else result.loss,
+            cost=cost,
             time=result.seconds,
             status=StatusType.CRASHED if failed else StatusType.SUCCESS,
         )
