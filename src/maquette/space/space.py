@@ -198,7 +198,10 @@ class Space:
 
     def feasible(self, unit: NDArray[Any]) -> Mask:
         """Return which rows (n, d) of [0, 1]^d satisfy the constraints, shape (n,)."""
-        return self._region.allowed(self._region.settle(self._points(unit)))
+        points = self._points(unit)
+        if not self._region.constraints:
+            return np.ones(len(points), dtype=bool)
+        return self._region.allowed(self._region.settle(points))
 
     def log_prior(self, unit: NDArray[Any]) -> Array:
         """Log density of the priors at rows (n, d), relative to the uniform measure, shape (n, d).
