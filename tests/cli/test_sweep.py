@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import time
 from pathlib import Path
 
@@ -183,3 +184,29 @@ def test_the_recorded_command_holds_no_secret(cli: Cli, folder: Path) -> None:
     assert b"hunter2" not in found
     # A token that was renewed is no other command.
     assert cli("run", "sweep.toml", "--budget", "trials=1", *command("hunter3")).code == 0
+
+
+SAVES = """
+import maquette as mq
+trial = mq.current_trial()
+with trial.checkpoint(1) as folder:
+    (folder / "x.txt").write_text(str(trial["x"]))
+print('{"loss": 1}')
+"""
+
+
+def test_checkpoints_go_where_the_file_says_or_the_option(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(SAVES)
+    file = tmp_path / "saves.toml"
+    text = "[space]\nx = { float = [0, 1] }\n"
+    command = ("--", sys.executable, "train.py", "{x}")
+    file.write_text(f"checkpoints = '{tmp_path}/shelf'\n{text}")
+    first = cli("run", "saves.toml", "--budget", "trials=1", *command)
+    assert first.code == 0, first.err
+    other = ("--checkpoints", tmp_path / "other")
+    assert cli("run", "saves.toml", "--budget", "trials=2", *other, *command).code == 0
+    file.write_text(text)
+    assert cli("run", "saves.toml", "--budget", "trials=3", *command).code == 0
+    places = [tmp_path / name for name in ("shelf", "other", "maquette.trials")]
+    found = [[p.read_text() for p in place.rglob("x.txt")] for place in places]
+    assert found == [[str(t["config"]["x"])] for t in cli("show", "saves", "--json").json]

@@ -43,6 +43,7 @@ def test_a_full_file(tmp_path: Path) -> None:
     seed = 3
     workers = 2
     store = "runs.db"
+    checkpoints = "s3://bucket/runs"
     searcher = "random"
     scheduler = { name = "asha", eta = 4 }
     budget = { trials = 9, seconds = "1h 30m" }
@@ -74,6 +75,7 @@ def test_a_full_file(tmp_path: Path) -> None:
     sweep = read(tmp_path, text)
     assert sweep.scheduler == ASHA(eta=4)
     assert sweep.timeout == 4 * 3600
+    assert sweep.checkpoints == "s3://bucket/runs"
     assert sweep.budget is not None
     assert sweep.budget.seconds == 5400
     assert sweep.scale is not None
@@ -90,6 +92,7 @@ def test_every_mistake_at_once_with_its_key_and_the_nearest_name(tmp_path: Path)
     nmae = "gpt"
     seed = -1
     workers = "two"
+    checkpoints = 3
     searcher = "guass"
     scheduler = { name = "asha", etta = 4 }
     budget = { trails = 5, seconds = "soon" }
@@ -123,6 +126,7 @@ def test_every_mistake_at_once_with_its_key_and_the_nearest_name(tmp_path: Path)
         "nmae: unknown key. Did you mean 'name'?",
         "seed: must be a whole number, 0 or more, not -1",
         "workers: must be a whole number, 1 or more, not 'two'",
+        "checkpoints: must be a text, not 3",
         "searcher: there is no 'guass'. Valid: auto, gp",
         "scheduler.etta: asha has no such setting. Did you mean 'eta'?",
         "budget.trails: unknown key. Did you mean 'trials'?",

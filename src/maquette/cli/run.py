@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import closing
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -82,8 +81,8 @@ Checkpoints = Annotated[
     str | None,
     typer.Option(
         metavar="URL",
-        help="Where trials keep their checkpoints, such as s3://BUCKET/RUNS. Default: "
-        "MAQUETTE_CHECKPOINTS, else in the trials' folders.",
+        help="Where trials keep their checkpoints, such as s3://BUCKET/RUNS. Default: as "
+        "the file says, else MAQUETTE_CHECKPOINTS, else in the trials' folders.",
     ),
 ]
 Debug = Annotated[
@@ -145,9 +144,9 @@ def run(
     from maquette.study.placement import Placement
 
     given = Budget.parse(limits) if limits else None
-    if checkpoints:
-        os.environ["MAQUETTE_CHECKPOINTS"] = checkpoints
-    placement = Placement(store, DEFAULT_STORE, seed, narrow, accept_changes, dry_run)
+    placement = Placement(
+        store, DEFAULT_STORE, seed, narrow, accept_changes, checkpoints, dry=dry_run
+    )
     if file.endswith(".toml"):
         _refuse_debugger(debug)
         study, sweep = described_study(file, command or (), workers, executor, timeout, placement)

@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import final
 
+from maquette.checkpoint import Checkpoints
 from maquette.store.memory import MemoryStore
 from maquette.store.protocol import Store
 
@@ -36,6 +37,8 @@ class Placement:
         Whether a narrower space than the stored one is meant.
     accept
         Whether another program than the one that the study ran so far is meant.
+    checkpoints
+        Takes the place of where every study keeps its checkpoints; None: the file's own.
     dry
         Give every study a copy in memory, and leave the store as it is, or unmade.
     """
@@ -45,6 +48,7 @@ class Placement:
     seed: int | None = None
     narrow: bool = False
     accept: bool = False
+    checkpoints: str | None = None
     dry: bool = False
 
     def apply(self, store: Place, seed: int) -> tuple[Place, int]:
@@ -77,6 +81,13 @@ def accepting() -> bool:
     """Whether whoever placed the study means another program than the stored one."""
     placement = _placement.get()
     return placement is not None and placement.accept
+
+
+def shelved(checkpoints: Checkpoints | str | os.PathLike[str] | None) -> Checkpoints:
+    """Return where a study that asks for this place keeps its checkpoints."""
+    placement = _placement.get()
+    replaced = None if placement is None else placement.checkpoints
+    return Checkpoints.parse(replaced or checkpoints)
 
 
 def place(store: Place, seed: int, name: str = "") -> tuple[Place, int]:

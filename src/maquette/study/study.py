@@ -28,7 +28,7 @@ from maquette.study.best import Best, find_best
 from maquette.study.budget import Budget, recorded
 from maquette.study.catch_up import catch_up
 from maquette.study.parts import check_given, checked_seed, described, identity, methods, opened
-from maquette.study.placement import narrowing, place
+from maquette.study.placement import narrowing, place, shelved
 from maquette.study.program import refuse_other_program
 from maquette.study.running import drive, run
 from maquette.study.settings import Settings, Watch
@@ -110,7 +110,7 @@ class Study:
             checked_seed(seed),
         )
         self.name, self.fn = name, fn
-        self._checkpoints = Checkpoints.parse(checkpoints)
+        self._checkpoints = shelved(checkpoints)
         self._given: tuple[Searcher, Scheduler] | None = methods(searcher, scheduler)
         self._store = opened(store)
         spec = to_spec(problem, described(searcher), described(scheduler))

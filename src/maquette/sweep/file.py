@@ -38,6 +38,7 @@ KEYS = (
     "workers",
     "executor",
     "store",
+    "checkpoints",
 )
 _HINT = "`maquette init DIR --sweep` writes a working sweep.toml"
 
@@ -49,7 +50,8 @@ class Sweep:
 
     Parameters
     ----------
-    name, space, objective, scale, duration, instances, searcher, scheduler, seed, store
+    name, space, objective, scale, duration, instances, searcher, scheduler, seed, store,
+    checkpoints
         As `Study` takes them.
     program
         What runs.
@@ -76,6 +78,7 @@ class Sweep:
     scheduler: Scheduler | None = None
     seed: int = 0
     store: str | None = None
+    checkpoints: str | None = None
     budget: Budget | None = None
     workers: int = 1
     executor: Kind | None = None
@@ -96,6 +99,7 @@ class Sweep:
             scale=self.scale,
             instances=self.instances,
             seed=self.seed,
+            checkpoints=self.checkpoints,
         )
 
 
@@ -144,6 +148,7 @@ def read_sweep(
         "scheduler": sections.read_scheduler(document.get("scheduler", "full"), mistakes),
         "seed": mistakes.whole(document.get("seed", 0), "seed", 0),
         "store": mistakes.text(document.get("store"), "store"),
+        "checkpoints": mistakes.text(document.get("checkpoints"), "checkpoints"),
         "budget": sections.read_budget(document.get("budget"), mistakes),
         "workers": workers or mistakes.whole(document.get("workers", 1), "workers", 1),
         "executor": sections.read_executor(_executor(document, executor), mistakes),
