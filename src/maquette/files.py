@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file beside its place, then move it there: no reader sees half of it.
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file beside its place, then move it there: no reader sees half of it.
 
     A link stays a link. What is no file, a pipe or a device, is written to, never replaced.
 
@@ -17,12 +17,13 @@ def write_whole(path: Path, text: str) -> None:
         If it cannot be written; a file that was there stays as it was.
     """
     place = path.resolve()
+    data = content.encode("utf-8") if isinstance(content, str) else content
     if place.exists() and not place.is_file():
-        place.write_text(text, encoding="utf-8")
+        place.write_bytes(data)
         return
     draft = place.with_name(f".{place.name}.draft")
     try:
-        draft.write_text(text, encoding="utf-8")
+        draft.write_bytes(data)
         os.replace(draft, place)
     except OSError:
         draft.unlink(missing_ok=True)

@@ -21,6 +21,7 @@ _NEEDED = ("numpy", "scipy", "SQLAlchemy", "typer", "tomlkit")
 _EXTRAS = {
     "torch": "maquette demo, maquette.nn",
     "pandas": "Study.to_pandas",
+    "pyarrow": "maquette export --format parquet",
     "psycopg": "stores in PostgreSQL",
     "cloudpickle": "functions that no other process can import",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +15,7 @@ import typer
 from maquette.cli.open import stored_study
 from maquette.cli.options import AsJson, StoreUrl, StudyName
 from maquette.cli.output import note
+from maquette.cli.parquet import parquet_bytes
 from maquette.cli.values import one_of
 from maquette.errors import StudyError
 from maquette.files import write_whole
@@ -27,6 +29,7 @@ class Format(StrEnum):
 
     CSV = "csv"
     JSON = "json"
+    PARQUET = "parquet"
 
 
 def export(
@@ -35,9 +38,9 @@ def export(
         Format,
         typer.Option(
             "--format",
-            metavar="csv|json",
+            metavar="csv|json|parquet",
             parser=one_of(Format),
-            help="What the table is written as.",
+            help="What the table is written as; parquet needs pip install 'maquette[parquet]'.",
         ),
     ] = Format.CSV,
     output: Annotated[
@@ -51,14 +54,27 @@ def export(
     A row holds state, config, scale, metrics and cost.
 
     Example: maquette export my-study -o runs.csv
+
+    Example: maquette export my-study --format parquet -o runs.parquet
     """
+    parquet = form is Format.PARQUET
+    if parquet and as_json:
+        raise typer.BadParameter("give one of them: --format parquet, --json", param_hint="--json")
+    if parquet and output is None and sys.stdout.isatty():
+        raise typer.BadParameter("parquet is no text; name a file with -o", param_hint="--format")
     rows = records(stored_study(study, store).history)
-    text = _json(rows) if as_json or form is Format.JSON else _csv(rows)
+    if parquet:
+        content: str | bytes = parquet_bytes(rows, _header(rows))
+    else:
+        content = _json(rows) if as_json or form is Format.JSON else _csv(rows)
     if output is None:
-        print(text, end="")
+        data = content.encode("utf-8") if isinstance(content, str) else content
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
         return
     try:
-        write_whole(output, text)
+        write_whole(output, content)
     except OSError as error:
         raise StudyError(f"{output} cannot be written: {error.strerror}") from None
     note(f"{len(rows)} trials in {output}")
@@ -85,14 +101,17 @@ def records(history: History) -> list[dict[str, Any]]:
     return rows
 
 
+def _header(rows: list[dict[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(name for row in rows for name in row)) or ["trial", "state"]
+
+
 def _json(rows: list[dict[str, Any]]) -> str:
     return json.dumps(rows, indent=2, allow_nan=False) + "\n"
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:
-    header = list(dict.fromkeys(name for row in rows for name in row)) or ["trial", "state"]
     text = io.StringIO()
-    writer = csv.DictWriter(text, header, restval="", lineterminator="\n")
+    writer = csv.DictWriter(text, _header(rows), restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
