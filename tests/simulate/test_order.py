@@ -141,6 +141,8 @@ def test_one_worker_does_what_the_inline_executor_does(tmp_path, searcher, sched
 
     def fn(trial):
         for report in epochs(trial):
+            with trial.checkpoint(report.step) as folder:  # a virtual trial goes on where it was
+                (folder / "epoch").write_text(str(report.step))
             if not trial.report(report.step, **report.metrics):
                 return None
         return dict(report.metrics)
