@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from maquette.errors import SpaceError
 from maquette.space.codec import Array, Codec
 from maquette.space.parameter import Choice, Config, Int, Parameter, Scalar
 
@@ -73,3 +75,13 @@ def configs(values: Array, codec: Codec) -> list[Config]:
         {name: value for name, value, on in zip(codec.names, row, mask, strict=True) if on}
         for row, mask in zip(rows, active.tolist(), strict=True)
     ]
+
+
+def points(unit: NDArray[Any], width: int) -> Array:
+    """Return rows (n, width) as floats; SpaceError for another shape, or NaN."""
+    rows = np.asarray(unit, dtype=np.float64)
+    if rows.ndim != 2 or rows.shape[1] != width:
+        raise SpaceError(f"rows must have shape (n, {width}), not {rows.shape}")
+    if np.isnan(rows).any():
+        raise SpaceError("rows hold NaN")
+    return rows

@@ -392,9 +392,4 @@ class Space:
         return values
 
     def _points(self, unit: NDArray[Any]) -> Array:
-        points = np.asarray(unit, dtype=np.float64)
-        if points.ndim != 2 or points.shape[1] != len(self):
-            raise SpaceError(f"rows must have shape (n, {len(self)}), not {points.shape}")
-        if np.isnan(points).any():
-            raise SpaceError("rows hold NaN")
-        return points
+        return columns.points(unit, len(self))
