@@ -12,9 +12,6 @@ ENQUEUED = "enqueued"
 STOPPED = "stopped by the user"
 """What is said of a trial that a user stopped."""
 
-STOPPED = "stopped by the user"
-"""What is said of a trial that a user stopped."""
-
 
 @final
 class Orders:

@@ -13,20 +13,20 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any, final
 
 from maquette.errors import ExecutorError
-from maquette.executor.function import find
+from maquette.executor.function import Described
 from maquette.executor.kinds import Process
 from maquette.executor.process import ProcessExecutor
-from maquette.executor.protocol import Function, Outcome, Task
+from maquette.executor.protocol import Outcome, Task
 from maquette.executor.script import RANK
 from maquette.executor.shared import JobSide
 from maquette.executor.wire import task_from_json
-from maquette.trial import Decision, Report, State, Trial
+from maquette.trial import Decision, Report, State
 
 # The signal by which a batch system says, ahead of time, that it will take the machine away.
 WARNING = signal.SIGUSR2
@@ -42,27 +42,6 @@ _SIGNAL_SECONDS = 0.5
 _EARLY_SECONDS = 60.0
 # What it takes to say how a job ended, once it has.
 _TELL_SECONDS = 5.0
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Described:
-    """A function that is known by its description alone; found where the job runs."""
-
-    reference: Mapping[str, Any]
-
-    def __call__(self, trial: Trial) -> Any:
-        """Find the function and run a trial."""
-        return find(dict(self.reference))(trial)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the description."""
-        return dict(self.reference)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Function:
-        """Return the function."""
-        return find(dict(data))
 
 
 def run(folder: Path, rank: int = 0, size: int = 1) -> None:
