@@ -21,6 +21,7 @@ from maquette.store.codec import collector_paused
 from maquette.store.owner import new_owner
 from maquette.store.protocol import Store
 from maquette.study.budget import Budget
+from maquette.study.catch_up import catch_up
 from maquette.study.patient import patiently
 from maquette.study.proposer import Proposer
 from maquette.trial import Action, Decision, Report, State, Trial
@@ -57,7 +58,7 @@ class AskTell:
         """Start jobs and return their trials, except where another process was quicker."""
         with collector_paused(len(jobs)):
             mine = [job for job in jobs if self._store.start(self._study, job, self._owner, None)]
-            history.extend(self._store.read(self._study, history.last))
+            catch_up(history, self._store, self._study)
             return [self._trial(history, history.jobs[job]) for job in mine]
 
     def _trial(self, history: History, record: JobRecord) -> Trial:
@@ -119,10 +120,10 @@ class AskTell:
             seconds = job.seconds
         if job.state is State.QUEUED:
             self._store.start(self._study, job.number, self._owner, None)
-            history.extend(self._store.read(self._study, history.last))
+            catch_up(history, self._store, self._study)
         body = Ended(job.trial, job.number, final_state, metrics, cost, seconds)
         patiently(lambda: self._store.record(self._study, {job.number: job.token}, [body]))
-        history.extend(self._store.read(self._study, history.last))
+        catch_up(history, self._store, self._study)
 
     def _tell_config(
         self,
@@ -140,7 +141,7 @@ class AskTell:
         until = history.problem.duration.until(history.problem.duration.full)
         proposed = Proposed(-1, -1, dict(config), until, cell, origin="told")
         patiently(lambda: self._store.append(self._study, [proposed, ended]))
-        history.extend(self._store.read(self._study, history.last))
+        catch_up(history, self._store, self._study)
 
 
 @final
@@ -170,7 +171,7 @@ class _StoreChannel:
             job.trial, job.number, report.step, dict(report.metrics), report.cost, report.seconds
         )
         patiently(lambda: self._store.record(self._study, {job.number: job.token}, [body]))
-        history.extend(self._store.read(self._study, history.last))
+        catch_up(history, self._store, self._study)
         if job.trial in history.orders.trials:
             return Decision(Action.STOP, job.trial, STOPPED)
         for decision in self._scheduler.decide(history, job.trial):

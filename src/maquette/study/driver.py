@@ -20,6 +20,7 @@ from maquette.orders import STOPPED
 from maquette.rng import derived_seed
 from maquette.schedule.protocol import Done, Scheduler, Wait
 from maquette.store.protocol import LeaseLostError, LostJob, Store
+from maquette.study.catch_up import catch_up
 from maquette.study.heartbeat import Heartbeat
 from maquette.study.interrupt import Interrupted, Interrupts
 from maquette.study.keeper import Keeper
@@ -283,7 +284,7 @@ class Driver:
             self._sync()
 
     def _sync(self) -> None:
-        self._history.extend(self._store.read(self._study, self._history.last))
+        catch_up(self._history, self._store, self._study)
 
     def _upkeep(self) -> None:
         for job, token in self._heartbeat.lost():
