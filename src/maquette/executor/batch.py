@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import final
 
 from maquette.errors import ExecutorError
-from maquette.executor.function import describe
+from maquette.executor.admission import admit
+from maquette.executor.function import describe, module_path
 from maquette.executor.launcher import BusyError, Launcher, Standing, Terms
-from maquette.executor.log import NAME as LOG_NAME
+from maquette.executor.log import last_lines
 from maquette.executor.protocol import Function, OnReport, Outcome, Task
 from maquette.executor.shared import DriverSide, new_run, runs_of
 from maquette.executor.wire import task_to_json
@@ -29,7 +30,6 @@ _PAUSE = 0.05
 _PAUSE_EACH = 0.002
 _RETRY_SECONDS = 15.0
 _RETRIES = 40
-_TAIL = 1500
 
 
 @final
@@ -46,6 +46,11 @@ class _Job:
     standing: Standing | None = None
     gone_at: float = 0.0
     forgotten: bool = False
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether it was told to end."""
+        return self.cancelled_at is not None
 
 
 @final
@@ -107,7 +112,7 @@ class BatchExecutor:
             {
                 "task": task_to_json(task),
                 "function": self._reference,
-                "path": [str(Path(p or ".").absolute()) for p in sys.path],
+                "path": module_path(),
                 "argv": sys.argv,
                 "threads": self._terms.threads,
                 "grace": self._terms.grace,
@@ -169,7 +174,7 @@ class BatchExecutor:
     def cancel(self, job: int) -> None:
         """End a job, unless another driver has taken it over. Its slot is free at once."""
         for running in self._jobs:
-            if running.task.job == job and running.cancelled_at is None:
+            if running.task.job == job and not running.cancelled:
                 running.cancelled_at = time.monotonic()
                 if running.side.is_held(running.task.token):
                     self._end(running)
@@ -180,7 +185,7 @@ class BatchExecutor:
             return
         self._closed = True
         for job in self._jobs:
-            if job.cancelled_at is None and job.side.is_held(job.task.token):
+            if not job.cancelled and job.side.is_held(job.task.token):
                 self._end(job)
         self._jobs.clear()
         self._outcomes.clear()
@@ -204,7 +209,7 @@ class BatchExecutor:
         """Ask the batch system, now and then, what became of jobs; hand in those that wait."""
         now = time.monotonic()
         for job in self._jobs:
-            if not job.number and now >= job.next_try and job.cancelled_at is None:
+            if not job.number and now >= job.next_try and not job.cancelled:
                 self._submit(job)
         asked = {j.number: j for j in self._jobs if j.number and j.standing is None}
         if now < self._next_look or not asked:
@@ -237,7 +242,7 @@ class BatchExecutor:
         outcome = job.side.outcome()  # before the reports, so that none comes after it
         for report in job.side.reports():
             decision = Decision()
-            if job.cancelled_at is None:
+            if not job.cancelled:
                 decision = on_report(job.task.job, report)
             job.side.answer(decision)
         outcome = outcome or self._judged(job)
@@ -258,10 +263,10 @@ class BatchExecutor:
             return Outcome(job.task.job, State.INTERRUPTED, message="cancelled")
         if job.standing is None or not gone:
             return None
-        standing, tail = job.standing, _tail(job.task.folder)
-        text = standing.message if standing.lost else standing.message + tail
+        standing, tail = job.standing, last_lines(job.task.folder)
+        said = standing.message if standing.lost else f"{standing.message}\n{tail}".rstrip()
         state = standing.state or State.CRASHED
-        return Outcome(job.task.job, state, message=text, lost=standing.lost)
+        return Outcome(job.task.job, state, message=said, lost=standing.lost)
 
     def _run_of(self, task: Task) -> DriverSide | None:
         """Return the run of a job's current attempt, if it is in this batch system."""
@@ -286,23 +291,5 @@ class BatchExecutor:
                 f"trials are kept in {task.folder}, which other machines cannot reach",
                 hint="give run(folder=...) a folder on a file system that all machines share",
             )
-        for job in self._jobs:
-            if job.task.job == task.job:
-                if job.cancelled_at is None:
-                    raise ExecutorError(f"job {task.job} is running already")
-                job.forgotten = True  # started again before its cancelled run is gone
-        if sum(job.cancelled_at is None for job in self._jobs) >= self._slots:
-            raise ExecutorError(f"all {self._slots} slots are taken")
+        admit(task, self._jobs, self._slots)
         return task.folder
-
-
-def _tail(folder: Path | None) -> str:
-    """Return the end of a trial's log, to go below a message."""
-    if folder is None:
-        return ""
-    try:
-        data = (folder / LOG_NAME).read_bytes()[-_TAIL:]
-    except OSError:
-        return ""
-    text = "\n".join(data.decode(errors="replace").strip().splitlines()[-10:])
-    return f"\n{text}" if text else ""

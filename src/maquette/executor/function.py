@@ -117,6 +117,11 @@ def describe(fn: Function) -> dict[str, Any]:
     return _carried(fn)
 
 
+def module_path() -> list[str]:
+    """Return `sys.path` as another process needs it: absolute, whatever folder that starts in."""
+    return [os.path.abspath(p or ".") for p in sys.path]
+
+
 def find(reference: dict[str, Any]) -> Function:
     """Return the function that `describe` described.
 

@@ -64,8 +64,7 @@ class CappedLog:
 
     def tail(self) -> str:
         """Return the last lines, a screenful at most."""
-        text = self._last.decode("utf-8", errors="replace")
-        return "\n".join(text.rstrip().splitlines()[-10:])
+        return _lines_of(self._last)
 
     def close(self) -> None:
         """Write what was held back and close the file."""
@@ -89,6 +88,20 @@ class CappedLog:
             self._recent.clear()
             with contextlib.suppress(OSError):
                 file.close()
+
+
+def last_lines(folder: Path | None) -> str:
+    """Return the last lines of the log in a trial's folder; nothing where there is none."""
+    if folder is None:
+        return ""
+    try:
+        return _lines_of((folder / NAME).read_bytes()[-_TAIL_IN_MESSAGE:])
+    except OSError:
+        return ""
+
+
+def _lines_of(data: bytes) -> str:
+    return "\n".join(data.decode("utf-8", errors="replace").rstrip().splitlines()[-10:])
 
 
 def _append(path: Path | None, title: str) -> BufferedWriter | None:

@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from typing import Any, final
 
 from maquette.errors import ExecutorError
+from maquette.executor.admission import admit
 from maquette.executor.exits import judge_exit
-from maquette.executor.function import describe
+from maquette.executor.function import describe, module_path
 from maquette.executor.gpus import slots_of, visible_devices
 from maquette.executor.kept import kept_outcome
 from maquette.executor.kinds import Process
@@ -105,7 +106,7 @@ class ProcessExecutor:
             # CUDA context behind, with which no fork can use one.
             self._environment.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
         self._reference = describe(fn)
-        self._path = [os.path.abspath(p or ".") for p in sys.path]
+        self._path = module_path()
         self._jobs: dict[int, _Job] = {}
         self._next = 0
         self._outcomes: list[Outcome] = []
@@ -285,14 +286,7 @@ class ProcessExecutor:
     def _check(self, task: Task) -> None:
         if self._closed:
             raise ExecutorError("the executor is closed")
-        for job in self._jobs.values():
-            if job.task.job == task.job:
-                if not job.cancelled:
-                    raise ExecutorError(f"job {task.job} is running already")
-                # Started again before its cancelled process is gone: that one ends unheard.
-                job.forgotten = True
-        if sum(not job.cancelled for job in self._jobs.values()) >= self._slots:
-            raise ExecutorError(f"all {self._slots} slots are taken")
+        admit(task, self._jobs.values(), self._slots)
 
     def _end_overdue(self) -> None:
         """End processes that have given their result and do not leave."""

@@ -10,14 +10,14 @@ import contextlib
 import logging
 import os
 import secrets
-import sys
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
 
 from maquette.errors import ExecutorError
-from maquette.executor.function import describe
+from maquette.executor.admission import admit
+from maquette.executor.function import describe, module_path
 from maquette.executor.protocol import Function, OnReport, Outcome, Task
 from maquette.executor.ray import Ray
 from maquette.executor.ray_cluster import carried, connect, demands, has_room, load, verdict
@@ -116,7 +116,7 @@ class RayExecutor:
             "task": task_to_json(task),
             "function": self._reference,
             "carried": self._carried,
-            "path": [os.path.abspath(p or ".") for p in sys.path],
+            "path": module_path(),
             "cwd": os.getcwd(),
             "grace": self._options.grace,
             "patience": self._options.patience,
@@ -301,10 +301,4 @@ class RayExecutor:
     def _check(self, task: Task) -> None:
         if self._closed:
             raise ExecutorError("the executor is closed")
-        for job in self._jobs:
-            if job.task.job == task.job:
-                if not job.cancelled:
-                    raise ExecutorError(f"job {task.job} is running already")
-                job.forgotten = True  # started again before its former actor is gone
-        if sum(not job.cancelled for job in self._jobs) >= self._slots:
-            raise ExecutorError(f"all {self._slots} slots are taken")
+        admit(task, self._jobs, self._slots)

@@ -31,7 +31,7 @@ from maquette.executor.log import CappedLog
 from maquette.executor.memory import held_above
 from maquette.executor.oom import oom_kills
 from maquette.executor.protocol import Function
-from maquette.executor.strays import GRACE_SECONDS, Strays
+from maquette.executor.strays import GRACE_SECONDS, Strays, collected
 from maquette.executor.wire import Message, Wire
 
 # How often a server looks whether its driver still lives, should the pipe not tell.
@@ -170,7 +170,7 @@ class _Server:
         deadline = time.monotonic() + 1.0
         left = [job.pid for job in self._running.values()]
         while left and time.monotonic() < deadline:
-            left = [pid for pid in left if not _collected(pid)]
+            left = [pid for pid in left if not collected(pid)]
             time.sleep(0.005)
         patience = time.monotonic() + GRACE_SECONDS
         while self._strays.sweep(left, now=time.monotonic() > patience):
@@ -356,13 +356,6 @@ def _reaped(pid: int) -> int | None:
             return None
         _kill(pid, signal.SIGKILL)
     return os.waitstatus_to_exitcode(status)
-
-
-def _collected(pid: int) -> bool:
-    try:
-        return os.waitpid(pid, os.WNOHANG)[0] != 0
-    except ChildProcessError:
-        return True
 
 
 def _kill(pid: int, number: int) -> None:

@@ -49,7 +49,7 @@ class Strays:
         self._kill_at = {pid: at for pid, at in self._kill_at.items() if pid in found}
         left = False
         for pid in found:
-            if _collected(pid):
+            if collected(pid):
                 continue
             left = True
             if pid not in self._kill_at:
@@ -80,7 +80,8 @@ def _children() -> list[int]:
         return []
 
 
-def _collected(pid: int) -> bool:
+def collected(pid: int) -> bool:
+    """Whether a child has ended; its exit code is thrown away."""
     try:
         return os.waitpid(pid, os.WNOHANG)[0] != 0
     except ChildProcessError:
