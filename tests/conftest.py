@@ -110,7 +110,8 @@ def pytest_runtest_makereport(
         return report
     reason = str(call.excinfo.value)
     by_mark = getattr(call.excinfo.value, "_use_item_location", False)
-    if not by_mark and "MAQUETTE_DATA" not in reason:
+    optional = any(reason.startswith(f"needs {service}:") for service in OPTIONAL)
+    if not (by_mark or optional or "MAQUETTE_DATA" in reason):
         report.outcome = "failed"
         report.longrepr = f"CI must provide what {item.nodeid} needs: {reason}"
     return report

@@ -18,7 +18,7 @@ from maquette.scale import Scale
 from maquette.schedule import Full
 from maquette.search import GP, TPE, Auto, Random, Sobol, by_name
 from maquette.search.acquisition import LogEI, classifier, log_h
-from maquette.search.climb import candidates, neighbours, pool
+from maquette.search.climb import Ground, candidates, neighbours, pool
 from maquette.space import Choice, Float, Int, Space
 from maquette.surrogate.gp import Hyperparameters, Points
 from maquette.surrogate.posterior import condition
@@ -146,7 +146,7 @@ def test_neighbours_differ_in_one_choice_or_one_step():
         }
     )
     config = {"n": 1, "w": 7, "kind": "a", "lr": 0.25}
-    near = neighbours(space, *space.encode(config))
+    near = neighbours(Ground(space, space), *space.encode(config))
     configs = [space.decode(row) for row in near.X]
     assert sorted((c["n"], c["w"], c["kind"]) for c in configs) == [
         (1, 6, "a"),
@@ -162,7 +162,7 @@ def test_neighbours_differ_in_one_choice_or_one_step():
 def test_candidates_satisfy_the_constraints():
     rng = np.random.default_rng(0)
     best = NESTED.encode_many([NESTED.defaults()])[0]
-    for found in candidates(NESTED, best, rng, 64):
+    for found in candidates(Ground(NESTED, NESTED), best, rng, 64):
         assert len(found.X) > 8
         for row in found.X:
             NESTED.check(NESTED.decode(row))

@@ -35,7 +35,7 @@ from maquette.columns import Finished
 from maquette.errors import StudyError
 from maquette.fidelity import Fidelity
 from maquette.history import History
-from maquette.search.climb import Pool, pool
+from maquette.search.climb import Ground, Pool
 from maquette.search.sobol import design
 from maquette.surrogate.parzen import Dimensions, Parzen, parzen
 from maquette.surrogate.threads import single_threaded
@@ -69,9 +69,9 @@ class TPE:
         If a parameter is out of range; every problem is named.
     """
 
-    initial: int = 10
+    initial: int = 6
     gamma: float = 0.15
-    candidates: int = 64
+    candidates: int = 32
 
     def __post_init__(self) -> None:
         problems = []
@@ -89,11 +89,11 @@ class TPE:
         self, history: History, at: Fidelity, n: int, rng: np.random.Generator
     ) -> Sequence[Suggestion]:
         """Return `n` configs, each chosen as if those before it were already pending."""
-        space, finished = history.space, history.finished
+        ground, finished = Ground(history.space, history.domain), history.finished
         known = len(history.trials)
         if known < self.initial or not finished.ok.any():
-            return design(space, history.problem.seed, known, n)
-        dimensions = Dimensions(space.cardinality, space.is_categorical)
+            return design(history.space, history.problem.seed, known, n)
+        dimensions = Dimensions(ground.domain.cardinality, ground.domain.is_categorical)
         good, weight, bad = split(finished, self.gamma)
         l_good = parzen(dimensions, finished.X[good], finished.active[good], weight, LEAST_GOOD)
         X, active = finished.X[bad], finished.active[bad]
@@ -104,9 +104,9 @@ class TPE:
         out = []
         for _ in range(n):
             g = parzen(dimensions, X, active, np.ones(len(X)), LEAST_BAD)
-            row, mask, ratio = self._best(history, (l_good, g), tried, rng)
+            row, mask, ratio = self._best(ground, (l_good, g), tried, rng)
             why = {"log_ratio": ratio, "good": float(len(good))}
-            out.append(Suggestion(space.from_unit(row[None])[0], "tpe", why))
+            out.append(Suggestion(ground.config(row), "tpe", why))
             X, active = np.concatenate([X, row[None]]), np.concatenate([active, mask[None]])
             tried = Pool(
                 np.concatenate([tried.X, row[None]]), np.concatenate([tried.active, mask[None]])
@@ -114,16 +114,15 @@ class TPE:
         return out
 
     def _best(
-        self, history: History, of: tuple[Parzen, Parzen], tried: Pool, rng: np.random.Generator
+        self, ground: Ground, of: tuple[Parzen, Parzen], tried: Pool, rng: np.random.Generator
     ) -> tuple[Array, Mask, float]:
         """Return the row of the largest l / g among draws from l, its mask, and log l / g."""
         l_good, g = of
         best: tuple[Array, Mask, float] | None = None
         for _ in range(ROUNDS):
-            drawn = pool(history.space, l_good.sample(self.candidates, rng))
+            drawn = ground.pool(l_good.sample(self.candidates, rng))
             if not len(drawn.X):
-                X, active = history.space.encode_many(history.space.sample(rng, self.candidates))
-                drawn = Pool(X, active)
+                drawn = ground.anywhere(rng, self.candidates)
             ratio = l_good.log_density(drawn.X, drawn.active) - g.log_density(drawn.X, drawn.active)
             for i in np.argsort(-ratio, kind="stable"):
                 found = drawn.X[i], drawn.active[i], float(ratio[i])
