@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+
+_SECONDS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_SPAN = re.compile(r"\s*([0-9.]+)\s*(s|min|m|h|d)")
 
 
 def as_number(value: Any) -> float | None:
@@ -38,6 +42,32 @@ def is_positive(value: Any) -> bool:
     """Whether a value is a positive, finite number."""
     number = as_number(value)
     return number is not None and math.isfinite(number) and number > 0
+
+
+def is_amount(value: Any) -> bool:
+    """Whether a value is a finite number, zero or more."""
+    number = as_number(value)
+    return number is not None and math.isfinite(number) and number >= 0
+
+
+def written_number(text: str) -> float | None:
+    """Return the number that a text writes; None if it writes none."""
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def as_seconds(value: Any) -> float | None:
+    """Return a time span in seconds: of a number, or of a text such as "4h" or "1h 30m".
+
+    None for what is no positive, finite span.
+    """
+    number = as_number(value)
+    if isinstance(value, str) and not _SPAN.sub("", value).strip():
+        parts = [(written_number(count), _SECONDS[unit]) for count, unit in _SPAN.findall(value)]
+        number = sum(count * unit for count, unit in parts if count is not None)
+    return number if is_positive(number) else None
 
 
 def json_ready(value: Any, digits: int | None = None) -> Any:

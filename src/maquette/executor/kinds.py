@@ -6,7 +6,6 @@ what it needs inside `open`, so that naming it is free.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -17,7 +16,7 @@ from maquette.executor.memory import parse_size
 from maquette.executor.protocol import Executor, Function
 from maquette.executor.ray import Ray
 from maquette.executor.slurm import Slurm
-from maquette.number import as_number, is_count
+from maquette.number import is_amount, is_count
 
 
 @runtime_checkable
@@ -96,8 +95,7 @@ class Process:
         problems = []
         if self.threads is not None and not is_count(self.threads):
             problems.append(f"threads must be a positive whole number, not {self.threads!r}")
-        grace = as_number(self.grace)
-        if grace is None or not math.isfinite(grace) or grace < 0:
+        if not is_amount(self.grace):
             problems.append(f"grace must be seconds, zero or more, not {self.grace!r}")
         if self.memory is not None and parse_size(self.memory) is None:
             problems.append(f'memory must be a size such as "8GB", not {self.memory!r}')

@@ -15,7 +15,7 @@ import os
 import re
 from pathlib import Path
 
-from maquette.number import as_number
+from maquette.number import as_number, written_number
 
 _UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
@@ -28,7 +28,7 @@ def parse_size(value: object) -> int | None:
     """
     if isinstance(value, str):
         found = re.fullmatch(r"\s*([\d.]+)\s*([KMGT]?)(i?)B?\s*", value, re.IGNORECASE)
-        number = None if found is None else _float(found[1])
+        number = None if found is None else written_number(found[1])
         if found is None or number is None:
             return None
         number *= (1024 if found[3] else 1000) ** _UNITS[found[2].upper()]
@@ -54,13 +54,6 @@ def in_words(size: int) -> str:
         if size >= 10**power:
             return f"{size / 10**power:.3g} {unit}"
     return f"{size} bytes"
-
-
-def _float(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
 
 
 def _family(pid: int) -> list[int]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, final
 
 from maquette.errors import ExecutorError
 from maquette.executor.protocol import Executor, Function
-from maquette.number import as_number
+from maquette.number import is_amount
 
 
 @final
@@ -68,8 +67,7 @@ class Ray:
             amounts["memory"] = self.memory
         problems = []
         for name, amount in amounts.items():
-            number = as_number(amount)
-            if number is None or not math.isfinite(number) or number < 0:
+            if not is_amount(amount):
                 problems.append(f"{name} must be a number, zero or more, not {amount!r}")
         for name, other in (("CPU", "cpus"), ("GPU", "gpus"), ("memory", "memory")):
             if name in self.resources:

@@ -9,14 +9,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, final
 
 from maquette.errors import ExecutorError, nearest
-from maquette.number import as_number, is_count
+from maquette.number import as_number, as_seconds, is_amount, is_count, written_number
 
 if TYPE_CHECKING:
     from maquette.executor.protocol import Executor, Function
 
 _CLUSTERS = ("slurm", "local")
-_SPAN = re.compile(r"\s*([0-9.]+)\s*([smhd])")
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 # Slurm's own forms: minutes:seconds, hours:minutes:seconds, days-hours[:minutes[:seconds]].
 _CLOCK = re.compile(r"(?:(\d+)-(\d+)(?::(\d+)(?::(\d+))?)?|(?:(\d+):)?(\d+):(\d+))")
 _MEMORY = re.compile(r"([0-9.]+)\s*([KMGT])i?B?", re.IGNORECASE)
@@ -187,8 +185,7 @@ class Slurm:
             )
         if self.memory is not None and _megabytes(self.memory) is None:
             problems.append(f'memory must be bytes, or a text such as "32G", not {self.memory!r}')
-        grace = as_number(self.grace)
-        if grace is None or not math.isfinite(grace) or grace < 0:
+        if not is_amount(self.grace):
             problems.append(f"grace must be seconds, zero or more, not {self.grace!r}")
         if self.cluster == "local" and self.nodes != 1:
             problems.append(f'cluster="local" has one node, not {self.nodes!r}')
@@ -220,20 +217,12 @@ def _option_problems(options: object) -> list[str]:
 
 def _seconds(value: object) -> float | None:
     """Return a time span in seconds; None if it is none."""
-    seconds = as_number(value)
-    if isinstance(value, str):
-        clock = _CLOCK.fullmatch(value.strip())
-        parts = _SPAN.findall(value)
-        if clock:
-            days, *after_days, hours, minutes, rest = (int(g or 0) for g in clock.groups())
-            first = days * 86400 + sum(
-                n * u for n, u in zip(after_days, (3600, 60, 1), strict=True)
-            )
-            seconds = float(first + hours * 3600 + minutes * 60 + rest)
-        elif parts and not _SPAN.sub("", value).strip():
-            numbers = [(as_number(_float(n)), _UNITS[unit]) for n, unit in parts]
-            seconds = sum(n * unit for n, unit in numbers if n is not None)
-    return seconds if seconds is not None and math.isfinite(seconds) and seconds > 0 else None
+    clock = _CLOCK.fullmatch(value.strip()) if isinstance(value, str) else None
+    if clock is None:
+        return as_seconds(value)
+    days, *after_days, hours, minutes, rest = (int(g or 0) for g in clock.groups())
+    first = days * 86400 + sum(n * u for n, u in zip(after_days, (3600, 60, 1), strict=True))
+    return float(first + hours * 3600 + minutes * 60 + rest) or None
 
 
 def _megabytes(value: object) -> int | None:
@@ -241,14 +230,7 @@ def _megabytes(value: object) -> int | None:
     number, unit = as_number(value), "B"
     if isinstance(value, str):
         match = _MEMORY.fullmatch(value.strip())
-        number, unit = (_float(match[1]), match[2].upper()) if match else (None, "B")
+        number, unit = (written_number(match[1]), match[2].upper()) if match else (None, "B")
     if number is None or not math.isfinite(number) or number <= 0:
         return None
     return math.ceil(number * _MEGABYTES[unit])
-
-
-def _float(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None

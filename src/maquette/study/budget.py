@@ -10,7 +10,7 @@ from typing import Any, final
 from maquette.errors import StudyError, nearest
 from maquette.events import BudgetChanged
 from maquette.history import History
-from maquette.number import as_number
+from maquette.number import is_positive
 
 
 @final
@@ -41,8 +41,7 @@ class Budget:
         problems = []
         for name in ("trials", "seconds", "cost"):
             value = getattr(self, name)
-            number = None if value is None else as_number(value)
-            if value is not None and (number is None or not math.isfinite(number) or number <= 0):
+            if value is not None and not is_positive(value):
                 problems.append(f"budget {name} must be a positive number, not {value!r}")
         if not problems and self.trials is not None and int(self.trials) != self.trials:
             problems.append(f"budget trials must be a whole number, not {self.trials!r}")

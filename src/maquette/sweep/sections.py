@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar, final
 
@@ -12,7 +10,7 @@ from maquette.errors import MaquetteError, nearest
 from maquette.executor import KINDS, Kind
 from maquette.fidelity import Duration
 from maquette.instances import Instances
-from maquette.number import as_number
+from maquette.number import as_number, as_seconds
 from maquette.objective import Objective
 from maquette.scale import Scale
 from maquette.schedule import SCHEDULERS, Scheduler
@@ -21,9 +19,6 @@ from maquette.space import Space
 from maquette.study import Budget
 
 Value = TypeVar("Value")
-
-_UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-_SPAN = re.compile(r"\s*([0-9.]+)\s*(s|min|m|h|d)")
 
 
 @final
@@ -76,15 +71,10 @@ class Mistakes:
         """Return a time span in seconds: a number, or a text such as ``"4h"`` or ``"1h 30m"``."""
         if value is None:
             return None
-        number = as_number(value)
-        if isinstance(value, str) and not _SPAN.sub("", value).strip():
-            parts = _SPAN.findall(value)
-            numbers = [(as_number(_float(n)), _UNITS[unit]) for n, unit in parts]
-            number = sum(n * unit for n, unit in numbers if n is not None) if parts else None
-        if number is None or not (math.isfinite(number) and number > 0):
+        seconds = as_seconds(value)
+        if seconds is None:
             self.add(where, f'must be seconds or a time such as "4h" or "90s", not {value!r}')
-            return None
-        return number
+        return seconds
 
 
 def read_space(tables: Any, mistakes: Mistakes) -> Space | None:
@@ -229,10 +219,3 @@ def _fits(value: Any, annotation: str) -> bool:
 
 def _is_list_of(value: Any, kind: type) -> bool:
     return isinstance(value, list) and all(isinstance(item, kind) for item in value)
-
-
-def _float(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
