@@ -16,7 +16,7 @@ from maquette.cli.output import emit, note, short
 from maquette.cli.values import one_of
 
 if TYPE_CHECKING:
-    from maquette.study import Best
+    from maquette.study import Best, Study
 
 
 class Format(StrEnum):
@@ -72,6 +72,16 @@ def document(found: Best) -> dict[str, Any]:
         "trial": found.trial,
         "scale": dict(found.scale),
     }
+
+
+def document_so_far(study: Study) -> dict[str, Any] | None:
+    """Return the `document` of a study's best configuration; None while it has none."""
+    from maquette.errors import StudyError
+
+    try:
+        return document(study.best())
+    except StudyError:
+        return None
 
 
 def written(config: Mapping[str, Any], form: Format) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from maquette.cli.best import document as best_document
+from maquette.cli.best import document_so_far
 from maquette.cli.open import stored_study
 from maquette.cli.options import AsJson, StoreUrl
 from maquette.cli.output import emit, short, table
@@ -73,16 +73,12 @@ def document(studies: list[Study]) -> dict[str, Any]:
 
 def _study(study: Study) -> dict[str, Any]:
     history = study.history
-    try:
-        best = best_document(study.best())
-    except StudyError:
-        best = None
     return {
         "study": study.name,
         "trials": history.counts(),
         "seconds": history.elapsed(),
         "cost": history.cost,
-        "best": best,
+        "best": document_so_far(study),
         "curve": curve(history),
     }
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from maquette.cli.best import document as best_document
+from maquette.cli.best import document_so_far
 from maquette.cli.open import stored, stored_study
 from maquette.cli.options import AsJson, StoreUrl
 from maquette.cli.output import emit, short, table
@@ -46,8 +46,6 @@ def status(
 
 def document(study: Study) -> dict[str, Any]:
     """Return how a study stands, JSON-ready."""
-    from maquette.errors import StudyError
-
     history = study.history
     budget = history.budget
     spent = {
@@ -56,10 +54,6 @@ def document(study: Study) -> dict[str, Any]:
         "cost": history.cost,
     }
     totals = {"trials": budget.trials, "seconds": budget.seconds, "cost": budget.cost}
-    try:
-        best = best_document(study.best())
-    except StudyError:
-        best = None
     return {
         "study": study.name,
         "store": study.store_url,
@@ -69,7 +63,7 @@ def document(study: Study) -> dict[str, Any]:
             "spent": spent,
             "left": {n: None if of is None else max(0, of - spent[n]) for n, of in totals.items()},
         },
-        "best": best,
+        "best": document_so_far(study),
     }
 
 
