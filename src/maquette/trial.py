@@ -167,13 +167,18 @@ def checkpoint_name(step: float) -> str:
     return str(int(step)) if float(step).is_integer() else repr(float(step))
 
 
+def folder_name(trial: int) -> str:
+    """Return the name of a trial's folder in its study's."""
+    return f"{trial:06d}"
+
+
 def checkpoint_address(trial: int, step: float | None = None) -> str:
     """Return the address of a trial's checkpoint in its study; without a step: of the newest.
 
     For the `start` of a `Job`: one address resumes or forks, several make a soup or distil.
     """
     name = "newest" if step is None else checkpoint_name(step)
-    return f"{trial:06d}/checkpoints/{name}"
+    return f"{folder_name(trial)}/checkpoints/{name}"
 
 
 @final

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maquette.errors import BenchmarkError
+from maquette.files import cache_folder
 
 VARIABLE = "MAQUETTE_DATA"
 _FETCH = "maquette bench fetch"
@@ -30,8 +31,7 @@ def folder() -> Path:
     named = os.environ.get(VARIABLE)
     if named:
         return Path(named)
-    cached = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cached) / "maquette" / "data"
+    return cache_folder() / "data"
 
 
 def path(name: str, fetch: str) -> Path:

@@ -22,6 +22,8 @@ from typing import Any, TypeVar, final
 from maquette.checkpoint.local import numbers
 from maquette.checkpoint.manifest import NAME, Manifest, contents
 from maquette.errors import CheckpointError
+from maquette.files import cache_folder
+from maquette.masking import without_secrets
 from maquette.trial import checkpoint_name
 
 T = TypeVar("T")
@@ -154,13 +156,14 @@ def _opened(url: str) -> tuple[Any, str]:
         from fsspec.core import url_to_fs
     except ImportError:
         raise CheckpointError(
-            f"checkpoints at {_public(url)} need fsspec", hint='pip install "maquette[fsspec]"'
+            f"checkpoints at {without_secrets(url)} need fsspec",
+            hint='pip install "maquette[fsspec]"',
         ) from None
     try:
         fs, root = url_to_fs(url)
     except (ImportError, ValueError) as error:
         raise CheckpointError(
-            f"checkpoints cannot be kept at {_public(url)}: {_line(error)}",
+            f"checkpoints cannot be kept at {without_secrets(url)}: {_line(error)}",
             hint="s3:// needs s3fs, gs:// needs gcsfs, az:// needs adlfs",
         ) from None
     return fs, str(root).rstrip("/")
@@ -181,8 +184,7 @@ def _patiently(act: Callable[[], T]) -> T:
 
 def _cache() -> Path:
     given = os.environ.get("MAQUETTE_CACHE")
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return (Path(given) if given else Path(home, "maquette")) / "checkpoints"
+    return (Path(given) if given else cache_folder()) / "checkpoints"
 
 
 def _forget_old(used: Path) -> None:
@@ -199,9 +201,3 @@ def _unreadable(where: str, error: Exception) -> CheckpointError:
 
 def _line(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".splitlines()[0][:300]
-
-
-def _public(url: str) -> str:
-    """Return a URL without a password in it."""
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"

@@ -14,7 +14,7 @@ from maquette.checkpoint import Checkpoints, Shelf, open_shelf
 from maquette.errors import CheckpointError
 from maquette.events import Resume
 from maquette.history import History, JobRecord
-from maquette.trial import State, checkpoint_address
+from maquette.trial import State, checkpoint_address, folder_name
 
 # Between two looks at what a running trial has written.
 PRUNE_SECONDS = 30.0
@@ -46,7 +46,7 @@ class Keeper:
 
     def url(self, trial: int) -> str | None:
         """Return where a trial keeps checkpoints, if that is not its own folder."""
-        return None if self._remote is None else f"{self._remote}/{trial:06d}/checkpoints"
+        return None if self._remote is None else _shelf_place(self._remote, trial)
 
     def places(self, addresses: Sequence[str]) -> tuple[str, ...]:
         """Return where checkpoints are: paths, or URLs."""
@@ -125,7 +125,7 @@ class Keeper:
         return None
 
     def _shelf(self, trial: int) -> Shelf:
-        return open_shelf(f"{self._root}/{trial:06d}/checkpoints")
+        return open_shelf(_shelf_place(str(self._root), trial))
 
     # --- which are kept --------------------------------------------------------------------
 
@@ -164,6 +164,10 @@ def _referred(history: History, trial: int) -> Iterable[float]:
                 parent, step = _parsed(address)
                 if parent == trial:
                     yield step
+
+
+def _shelf_place(root: str, trial: int) -> str:
+    return f"{root}/{folder_name(trial)}/checkpoints"
 
 
 def _foreign(address: str) -> bool:

@@ -8,6 +8,7 @@ from typing import final
 from maquette.executor.kept import drop_outcome, keep_outcome, kept_outcome
 from maquette.executor.protocol import Outcome
 from maquette.history import JobRecord
+from maquette.trial import folder_name
 
 
 @final
@@ -19,7 +20,7 @@ class Kept:
 
     def folder(self, trial: int) -> Path | None:
         """Return a trial's own folder."""
-        return None if self._root is None else self._root / f"{trial:06d}"
+        return None if self._root is None else self._root / folder_name(trial)
 
     def of(self, job: JobRecord) -> Outcome | None:
         """Return what came of a run of this job, this one or one before it."""

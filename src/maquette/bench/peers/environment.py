@@ -12,7 +12,7 @@ from typing import Any
 
 from maquette.bench.peers.catalogue import Peer
 from maquette.errors import BenchmarkError
-from maquette.files import write_whole
+from maquette.files import cache_folder, write_whole
 
 _MARK = "maquette-peer.json"
 _LOG_LINES = 12
@@ -23,8 +23,7 @@ def folder() -> Path:
     named = os.environ.get("MAQUETTE_PEERS")
     if named:
         return Path(named).expanduser()
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "maquette" / "peers"
+    return cache_folder() / "peers"
 
 
 def python(peer: Peer) -> Path:
