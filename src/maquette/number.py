@@ -33,9 +33,9 @@ def as_number(value: Any) -> float | None:
     return float(scalar) if numeric else None
 
 
-def is_count(value: Any) -> bool:
-    """Whether a value is a whole number, one or more."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+def is_count(value: Any, least: int = 1) -> bool:
+    """Whether a value is a whole number, `least` or more."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def is_positive(value: Any) -> bool:

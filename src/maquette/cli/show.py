@@ -42,7 +42,7 @@ def show(
         raise StudyError(f"study {study!r} has no trial {trial}; it has {len(history.trials)}")
     record = history.trials[trial]
     curve = {"steps": record.steps, "losses": record.losses, "why": dict(record.why)}
-    emit({**document(record, history), **curve}, _full(record, history), as_json)
+    emit({**document(record, history), **curve}, _full(record), as_json)
 
 
 def document(trial: TrialRecord, history: History) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def _versions(history: History) -> list[str]:
     return lines
 
 
-def _full(trial: TrialRecord, history: History) -> str:
+def _full(trial: TrialRecord) -> str:
     lines = [f"trial {trial.number}: {trial.state}, proposed by {trial.origin}"]
     groups = (("config", trial.config), ("scale", trial.scale), ("metrics", trial.metrics))
     for title, values in groups:

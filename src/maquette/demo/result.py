@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, final
 
 from maquette.demo.target import TargetRun
+from maquette.number import json_ready
 from maquette.scaling.recipe import Recipe
 
 
@@ -70,9 +71,9 @@ class DemoResult:
             "text": self.text,
             "recipe": self.recipe.to_json(),
             "target": {
-                "recipe": _number(self.with_recipe.loss),
-                "copied": _number(self.copied.loss),
-                "gain": _number(self.gain),
+                "recipe": json_ready(self.with_recipe.loss),
+                "copied": json_ready(self.copied.loss),
+                "gain": json_ready(self.gain),
                 "inside": self.inside,
             },
             "runs": [self.with_recipe.to_json(), self.copied.to_json()],
@@ -116,7 +117,3 @@ class DemoResult:
             return f"{what} reached {self.copied.loss:.4f}."
         worse = "worse" if self.gain > 0 else "better"
         return f"{what} reached {self.copied.loss:.4f}: {100 * abs(self.gain):.2f} % {worse}."
-
-
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -176,8 +176,7 @@ class Slurm:
             value = getattr(self, name)
             if not (is_count(value) or (name == "cpus" and value is None)):
                 problems.append(f"{name} must be a positive whole number, not {value!r}")
-        gpus: object = self.gpus
-        if not (is_count(gpus) or (gpus == 0 and not isinstance(gpus, bool))):
+        if not is_count(self.gpus, 0):
             problems.append(f"gpus must be a whole number, zero or more, not {self.gpus!r}")
         if self.time is not None and _seconds(self.time) is None:
             problems.append(

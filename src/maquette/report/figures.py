@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from maquette.history import TrialRecord
+from maquette.number import json_ready
 from maquette.report.evidence import Evidence
 from maquette.report.importance import effects
 from maquette.report.words import place
@@ -56,7 +57,7 @@ def learning_curves(evidence: Evidence, targets: Sequence[Run] = ()) -> list[dic
                 "state": t.state.value,
                 "x": list(t.steps),
                 "y": list(t.losses),
-                "final": _finite(t.loss),
+                "final": json_ready(t.loss),
             }
             for t in history.in_cell(cell)
             if len(t.steps) > 1
@@ -70,7 +71,7 @@ def learning_curves(evidence: Evidence, targets: Sequence[Run] = ()) -> list[dic
                 "state": "target",
                 "x": list(run.steps),
                 "y": list(run.losses),
-                "final": _finite(run.loss),
+                "final": json_ready(run.loss),
             }
             for run in targets
         ]
@@ -271,7 +272,3 @@ def _log(evidence: Evidence, name: str) -> bool:
     model = evidence.model
     kinds = {s.name: s.kind for s in model.runs.settings} if model is not None else {}
     return kinds.get(name) == "log"
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -6,6 +6,7 @@ import os
 from hashlib import sha256
 
 from maquette.errors import StoreError, StudyError
+from maquette.number import is_count
 from maquette.schedule.protocol import Scheduler
 from maquette.search.protocol import Searcher
 from maquette.store.protocol import Store, StudyRow
@@ -65,7 +66,7 @@ def described(method: str | object) -> str:
 
 def checked_seed(seed: int) -> int:
     """Return a seed as given; StudyError unless it is a whole number, zero or more."""
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+    if not is_count(seed, 0):
         raise StudyError(f"seed must be a whole number, zero or more, not {seed!r}")
     return seed
 

@@ -11,7 +11,7 @@ from typing import final
 from maquette.checkpoint import Checkpoints
 from maquette.errors import StudyError
 from maquette.history import History
-from maquette.number import is_positive
+from maquette.number import is_count, is_positive
 from maquette.study.budget import Budget
 
 Watch = Callable[[History, dict[int, str]], None]
@@ -72,8 +72,7 @@ class Settings:
             value = getattr(self, name)
             if not (is_positive(value) or (name == "timeout" and value is None)):
                 problems.append(f"{name} must be a positive number of seconds, not {value!r}")
-        retries: object = self.retries
-        if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
+        if not is_count(self.retries, 0):
             problems.append(f"retries must be a whole number, zero or more, not {self.retries!r}")
         watch: object = self.watch
         if watch is not None and not callable(watch):
