@@ -12,6 +12,7 @@ from maquette.executor import open_executor
 from maquette.store import MemoryStore
 from maquette.study.patient import patiently
 from maquette.study.settings import Settings
+from tests.study import programs
 
 
 class Flaky:
@@ -69,27 +70,18 @@ class Cut:
         return cut
 
 
-def curve(trial):
-    loss = 9.0
-    for step in range(1, int(trial.until["steps"]) + 1):
-        loss = trial["x"] + 1.0 / step
-        if not trial.report(step, loss=loss):
-            break
-    return loss
-
-
 def bodies(store=None):
     study = mq.Study(
         "s",
         {"x": mq.Float(0.0, 1.0)},
-        curve,
+        programs.curve,
         store=store,
         searcher="random",
         scheduler="asha",
         fidelity={"steps": (1, 9)},
     )
     settings = Settings(mq.Budget(trials=25))
-    study.drive(open_executor("inline", curve), settings, "owner", 1, inline=True)
+    study.drive(open_executor("inline", programs.curve), settings, "owner", 1, inline=True)
     events = (store.store if isinstance(store, Cut) else study.store).read(1)
     return [replace(e.body, seconds=0.0) if hasattr(e.body, "seconds") else e.body for e in events]
 
