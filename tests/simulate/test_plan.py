@@ -49,11 +49,12 @@ def test_a_budget_of_seconds_tells_nothing_before_the_first_trial() -> None:
     assert "unknown" in str(plan)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheduler", ["full", mq.schedule.ASHA(mode="promote")], ids=repr)
 def test_what_is_planned_is_what_then_happens(scheduler) -> None:
-    """The interval is of 90 %, so of 12 runs a few may leave it."""
+    """The interval is of 90 %, so of 5 runs two may leave it."""
     inside = 0
-    for seed in range(12):
+    for seed in range(5):
         kept = mq.Study(
             "p",
             SPACE,
@@ -78,7 +79,7 @@ def test_what_is_planned_is_what_then_happens(scheduler) -> None:
         assert len(plan.proposals) == 3
         firsts = [kept.trials[p.trial] for p in plan.proposals]
         assert [dict(p.config) for p in plan.proposals] == [dict(t.config) for t in firsts]
-    assert inside >= 7
+    assert inside >= 3
 
 
 def test_a_budget_of_seconds_is_kept_by_the_plan() -> None:

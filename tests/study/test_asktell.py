@@ -186,3 +186,11 @@ def test_a_cost_that_is_none_is_refused_before_it_is_written(store, spent):
 def test_what_is_no_store_is_refused():
     with pytest.raises(StoreError, match="a store is a URL, a file"):
         mq.Study("s", SPACE, store=3)
+
+
+def test_a_batch_over_a_scale_is_as_large_as_was_asked_for():
+    scale = mq.Scale([{"width": 8}, {"width": 64}], width=(8, 512))
+    study = mq.Study("s", {"x": mq.Float(0, 1)}, scale=scale, searcher="random")
+    batch = study.ask(5)
+    assert [t.number for t in batch] == [0, 1, 2, 3, 4]
+    assert len({t.scale["width"] for t in batch}) == 2

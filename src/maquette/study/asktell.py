@@ -48,9 +48,11 @@ class AskTell:
     def ask(self, history: History, n: int) -> list[Trial]:
         """Return up to `n` trials to run, at least one; queued jobs first."""
         trials = self._begin(history, [job.number for job in history.queued[:n]])
-        if len(trials) < n:
+        while len(trials) < n:  # one proposal is for one cell of a scale
             events = self._propose(n - len(trials), needed=not trials)
             jobs = [event.body.job for event in events if isinstance(event.body, Proposed)]
+            if not jobs:
+                break
             trials += self._begin(history, jobs)
         return trials
 
