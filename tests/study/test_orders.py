@@ -234,6 +234,11 @@ def test_failed_trials_are_tried_again_once() -> None:
     assert study.requeue(0) == [0]
 
 
+def test_a_text_is_no_list_of_trials() -> None:
+    with pytest.raises(mq.MaquetteError, match="not by 'oom'"):
+        mq.Study("s", {"x": mq.Float(0, 1)}).requeue("oom")  # type: ignore[arg-type]
+
+
 def test_what_cannot_be_requeued_is_named() -> None:
     study = mq.Study("s", SPACE)
     study.ask()

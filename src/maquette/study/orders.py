@@ -104,6 +104,9 @@ def add(history: History, config: Mapping[str, Any], scale: Mapping[str, float] 
 
 
 def _records(history: History, trials: int | Sequence[int]) -> list[TrialRecord]:
+    given: object = trials
+    if isinstance(given, str):  # no list of its letters
+        raise StudyError(f"a trial is named by its number, not by {given!r}")
     numbers = [trials] if isinstance(trials, int) else list(dict.fromkeys(trials))
     bad = [n for n in numbers if isinstance(n, bool) or not isinstance(n, int)]
     if bad:
