@@ -50,4 +50,4 @@ class Checkpoints:
             return given
         if given is None:
             return cls(os.environ.get("MAQUETTE_CHECKPOINTS") or None)
-        return cls(os.fspath(given))
+        return cls(os.fspath(given) if isinstance(given, os.PathLike) else given)

@@ -33,7 +33,8 @@ def judge_exit(task: Task, given: Outcome | None, cancelled: bool, exit_: Messag
         text = f"took longer than {task.timeout:g} s{tail}"
         return Outcome(number, State.TIMEOUT, seconds=seconds, message=text)
     if exit_.get("why") == "memory":
-        text = f"held {in_bytes(exit_['held'])} of memory, more than it may{tail}"
+        held, limit = in_bytes(exit_["held"]), in_bytes(exit_["memory"])
+        text = f"held {held} of memory, and its limit is {limit}{tail}"
         return Outcome(number, State.OOM, seconds=seconds, message=text)
     code = exit_["code"]
     if exit_["oom"]:

@@ -335,6 +335,7 @@ class _Server:
                 "code": code,
                 "why": job.why,
                 "held": job.held,
+                "memory": job.memory,
                 "oom": after is not None and after > (job.oom_before or 0),
                 "tail": job.log.tail(),
                 "seconds": time.monotonic() - job.began,

@@ -94,6 +94,13 @@ def growth(name: str, history: History, given: Space, *, narrow: bool = False) -
     if given == stored:
         return []
     where = f"study {name!r}"
+    try:
+        history.domain.hull(given)
+    except SpaceError as error:
+        raise StudyError(
+            [f"{where}: {problem}" for problem in error.problems],
+            hint="mend what is named, or give the study another name",
+        ) from None
     if not narrow and not given.widens(stored):
         raise StudyError(
             [
@@ -103,13 +110,6 @@ def growth(name: str, history: History, given: Space, *, narrow: bool = False) -
             hint="if that is meant, say narrow=True (maquette run --narrow): old trials stay as "
             "evidence; else give a space that holds the old one, or another name",
         )
-    try:
-        history.domain.hull(given)
-    except SpaceError as error:
-        raise StudyError(
-            [f"{where}: {problem}" for problem in error.problems],
-            hint="give the study another name",
-        ) from None
     waiting = [job for job in history.queued if not given.admits(history.trials[job.trial].config)]
     why = "it lies outside the space, which was narrowed before it started"
     ended = [Ended(job.trial, job.number, State.INTERRUPTED, message=why) for job in waiting]
