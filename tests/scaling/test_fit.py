@@ -208,3 +208,13 @@ def test_repeats_show_the_noise_of_seeds():
     model = settle(w, rows)
     assert model.noise()["seed"] == pytest.approx(0.005, rel=0.25)
     assert len(model.runs.t) == np.isfinite(table["loss"]).sum()
+
+
+def test_of_settings_that_never_varied_nothing_is_promised():
+    runs = {"lr": [1e-3], "N": [1e6], "loss": [3.0]}
+    recipe = fit(runs, settings=["lr"], scale=["N"], loss="loss").recipe(N=1e6)
+    assert math.isnan(recipe.regret)
+    assert recipe.verdict.level == "do-not-trust"
+    assert "expected regret at the target is unknown: no setting was varied" in str(recipe)
+    assert "within" not in str(recipe)
+    json.dumps(recipe.to_json(), allow_nan=False)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import maquette as mq
+from maquette.errors import StudyError
 from maquette.simulate import Clock, End, simulate, stretch, virtual_store
 from maquette.simulate.costs import fit, law
 from maquette.store import MemoryStore
@@ -175,3 +177,17 @@ def test_a_copied_study_goes_on_where_the_first_stands() -> None:
     again = other.ask()
     assert (again.number, again.config) == (asked.number, asked.config)
     assert other.ask().config == kept.ask().config
+
+
+def test_what_would_take_for_ever_to_simulate_is_refused() -> None:
+    kept = study(virtual_store(), scheduler="full")
+    with pytest.raises(StudyError, match=r"1,000,000 trials is more than 5,000 new trials"):
+        kept.plan(10**6)
+
+
+def test_a_budget_that_lasts_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["maquette.simulate.plan"], "MOST_TRIALS", 30)
+    kept = study(virtual_store(), scheduler="full")
+    simulate(kept, replay, 6)
+    with pytest.raises(StudyError, match="this budget lasts for more than 30 new trials"):
+        kept.plan({"seconds": 1e9})

@@ -60,6 +60,8 @@ class DriftModel:
         """Return the recipe for a target scale; axes left out stay at their largest value."""
         place = self._place(at)
         levels, target, x, regret = self._best(place)
+        if not (self.runs.numeric or self.runs.choices):
+            regret = math.nan  # of settings that were never varied nothing is known
         s = self._scale(place)[0]
         config = self._config(levels, x)
         interval, drift, drift_interval = {}, {}, {}

@@ -96,9 +96,9 @@ class Recipe:
                 lines.append(f"  {name} {_short(value)}{only}")
         loss = self.loss
         away = (
-            "may be far from"
-            if self.regret > 1.0
-            else f"should be within {percent(self.regret)} of"
+            f"should be within {percent(self.regret)} of"
+            if self.regret <= 1.0
+            else "may be far from"
         )
         lines.append(
             f"Expect a loss of {loss.mean:.4g} (90 %: {loss.low:.4g} to {loss.high:.4g}); the "

@@ -5,6 +5,7 @@ Each reason says what is missing and names the run that would supply it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, final
@@ -36,6 +37,8 @@ class Verdict:
 
 def percent(regret: float) -> str:
     """Write a relative regret in percent; the digits of a hopeless one say nothing."""
+    if math.isnan(regret):
+        return "unknown"
     return "over 100 %" if regret > 1.0 else f"{100 * regret:.2g} %"
 
 
@@ -45,7 +48,9 @@ def judge(regret: float, findings: Sequence[Finding]) -> Verdict:
     ordered = sorted(findings, key=lambda f: -ORDER.index(f.level))
     reasons = [f.reason for f in ordered]
     text = f"expected regret at the target is {percent(regret)}"
-    if level == "trust":
+    if math.isnan(regret):
+        reasons.append(f"{text}: no setting was varied")
+    elif level == "trust":
         reasons.append(f"{text} (under {100 * TRUST:g} %)")
     else:
         bound = TRUST if level == "caution" else CAUTION

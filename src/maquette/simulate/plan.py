@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import final
 
 import numpy as np
@@ -38,6 +38,7 @@ _TRIALS, _LEAST, _MOST = 6_000, 4, 48
 _LAWS, _LOSSES = 7_001, 7_002
 # The most that a plan lists of what would start first.
 _FIRST = 10
+MOST_TRIALS = 5000  # a few seconds of simulation
 
 _How = tuple[Budget, int, float | None, Scheduler, float]
 Laws = tuple[CostLaw | None, CostLaw | None]
@@ -76,14 +77,16 @@ def plan(
     if budget == Budget():
         raise StudyError("a budget is needed", hint="for example budget=50")
     history, row = study.history, study.store.find(study.name)
+    bounded = _bounded(budget, len(history.trials))
     events = study.store.read(row.id)
     declared = history.objective.cost is not None
     laws = (law(history, "seconds"), law(history, "cost") if declared else None)
-    how = (budget, workers, timeout, methods[1], _last(events))
-    runs = [
-        _simulate(_copy(study, events, "random", methods[1]), how, laws, i)
-        for i in range(_repeats(history, budget, laws))
-    ]
+    how = (bounded, workers, timeout, methods[1], _last(events))
+    runs = []
+    for i in range(_repeats(history, budget, laws)):
+        runs.append(_simulate(_copy(study, events, "random", methods[1]), how, laws, i))
+        if budget.trials is None and runs[-1].trials >= MOST_TRIALS:
+            raise _too_long("this budget lasts for")
     prices = laws[1] if declared else laws[0]
     return Plan(
         study=study.name,
@@ -102,6 +105,21 @@ def plan(
         wall=Forecast.of([run.wall for run in runs]) if laws[0] else None,
         evidence=sum(1 for job in history.jobs if job.state in OBSERVED and job.seconds > 0),
         proposals=_proposals(_copy(study, events, *methods), history, budget, workers),
+    )
+
+
+def _bounded(budget: Budget, known: int) -> Budget:
+    """Return the budget that is simulated, which always ends."""
+    if budget.trials is not None and budget.trials - known > MOST_TRIALS:
+        raise _too_long(f"a budget of {budget.trials:,} trials is")
+    most = known + MOST_TRIALS
+    return replace(budget, trials=most if budget.trials is None else budget.trials)
+
+
+def _too_long(what: str) -> StudyError:
+    return StudyError(
+        f"{what} more than {MOST_TRIALS:,} new trials, and a plan simulates no more",
+        hint="plan a smaller budget of trials; seconds and cost grow in proportion",
     )
 
 
