@@ -112,8 +112,6 @@ def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
 
 
 def _interval(value: tuple[float, float, float], digits: int) -> str:
-    if value[1] == value[2]:  # one seed has no spread to speak of
-        return f"{value[0]:.{digits}f}"
     return f"{value[0]:.{digits}f} ({value[1]:.{digits}f} to {value[2]:.{digits}f})"
 
 
