@@ -92,6 +92,7 @@ def test_every_error_code_is_explained_once() -> None:
     found: dict[str, type] = {}
     waiting = [errors.MaquetteError]
     import maquette.bench.peers.client
+    import maquette.executor.launcher
     import maquette.store
     import maquette.study  # noqa: F401 - their errors are to be seen
 

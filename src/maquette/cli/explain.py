@@ -93,6 +93,12 @@ _EXPLANATIONS = {
         "TRIAL` prints the end of it. Its result is one line of JSON on stdout, unless the sweep "
         "file says otherwise.",
     ),
+    "MQ402": (
+        "A batch system that does not answer",
+        "Slurm was asked and gave no answer; it is asked again. Where it stays away, see that sbatch "
+        "and squeue work in this shell; jobs that are under way go on, and the same command finds "
+        "them again.",
+    ),
     "MQ420": (
         "Checkpoints",
         "Checkpoints are kept in each trial's folder, or at a URL that fsspec can write to: s3:// "

@@ -15,6 +15,8 @@ from maquette.trial import State
 class BusyError(ExecutorError):
     """The batch system does not answer now; it may a minute later."""
 
+    code = "MQ402"
+
 
 @final
 @dataclass(frozen=True, slots=True)
