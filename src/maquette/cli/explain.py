@@ -95,9 +95,9 @@ _EXPLANATIONS = {
     ),
     "MQ402": (
         "A batch system that does not answer",
-        "Slurm was asked and gave no answer; it is asked again. Where it stays away, see that sbatch "
-        "and squeue work in this shell; jobs that are under way go on, and the same command finds "
-        "them again.",
+        "Slurm was asked and gave no answer; it is asked again. Where it stays away, see that "
+        "sbatch and squeue work in this shell; jobs that are under way go on, and the same command "
+        "finds them again.",
     ),
     "MQ420": (
         "Checkpoints",
