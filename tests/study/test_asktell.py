@@ -168,7 +168,9 @@ def test_a_wider_space_grows_the_study_and_a_narrower_one_is_refused(tmp_path):
     assert grown.trials[0].config["y"] == 0.5
     assert "y" in grown.ask().config
     with pytest.raises(StudyError, match="narrower"):
-        mq.Study("s", {"x": mq.Float(0.4, 0.6)}, store=url)
+        mq.Study("s", {**wider, "x": mq.Float(0.4, 0.6)}, store=url, searcher="random")
+    with pytest.raises(StudyError, match="kind: removed, but it has no default"):
+        mq.Study("s", {"x": mq.Float(0.4, 0.6)}, store=url, searcher="random")
 
 
 @pytest.mark.parametrize("spent", [{"seconds": "long"}, {"seconds": math.nan}, {"cost": -1.0}])
