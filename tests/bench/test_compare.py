@@ -62,6 +62,13 @@ class TestRuns:
         assert texts(tmp_path / "a") == texts(tmp_path / "b")
         assert run(plan(), tmp_path / "a").ran == 0
 
+    def test_what_is_done_at_any_time_is_a_fair_comparison(self) -> None:
+        cells = plan("random", "sobol", seeds=3).cells()
+        assert [c.seed for c in cells] == [s for s in range(3) for _ in range(4)]
+        assert {(c.task, c.optimizer.name) for c in cells[:4]} == {
+            (t, o) for t in ("toy/valley", "toy/hill") for o in ("random", "sobol")
+        }
+
     def test_ctrl_c_within_a_cell_is_no_result(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

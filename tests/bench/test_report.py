@@ -117,6 +117,21 @@ def test_what_is_incomplete_is_said_and_compared_where_it_is_complete() -> None:
     assert sum(sections[0].broken) == 1
 
 
+def test_rows_of_fewer_seeds_stand_with_the_number_they_have() -> None:
+    found = everything(CURVES, seeds=6)
+    slow = [r for r in found if r["optimizer"] != "gp" or r["seed"] < 2]
+    gap = [r for r in slow if (r["optimizer"], r["seed"], r["task"]) != ("sobol", 5, "toy/hill")]
+    sections, left = gather(gap, plan(seeds=6))
+    assert [(s.seeds, s.optimizers) for s in sections] == [
+        (2, ("gp", "random", "sobol")),
+        (5, ("random", "sobol")),
+    ]  # random's sixth seed alone makes no section
+    assert dict(left)["gp"] == "2 tasks: 4 of 12 cells are there so far"
+    text = markdown(plan(seeds=6), sections, left)
+    assert "## 2 tasks, 2 seeds, 3 optimizers" in text
+    assert "## 2 tasks, 5 seeds, 2 optimizers" in text
+
+
 def test_a_tuner_that_cannot_is_left_out_with_the_reason() -> None:
     found = everything(CURVES)
     found += [

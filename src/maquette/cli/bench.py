@@ -129,6 +129,47 @@ def report(folder: Folder, as_json: AsJson = False) -> None:
     note("wrote " + ", ".join(str(p) for p in paths))
 
 
+def subset(
+    folder: Folder,
+    size: Annotated[int, typer.Option(metavar="N", parser=whole(1), help="Tasks to choose.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.toml", help="Write the suite there, for `bench run --suite`."),
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="N", parser=whole(0), help="Of the choice.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Choose a few tasks that stand for all tasks of a comparison, by star discrepancy.
+
+    Run a few fast optimizers on all tasks first; slow ones are then compared on the chosen ones.
+
+    Example: maquette bench subset first-look --size 1 --out small.toml
+    """
+    from maquette.bench.subset import as_toml, choose
+    from maquette.files import write_whole
+
+    found = choose(folder, size, name=out.stem if out else "subset", seed=seed)
+    if out is not None:
+        write_whole(out, as_toml(found.suite))
+        note(f"wrote {out}")
+    section = found.section
+    rows = [
+        (task, *section.by_task[section.tasks.index(task)].tolist()) for task in found.suite.tasks
+    ]
+    middle = found.random[len(found.random) // 2]
+    said = (
+        f"Star discrepancy to all {len(section.tasks)} tasks: {found.discrepancy:.3f}; that of "
+        f"random choices is {middle:.3f} (median), higher in {100 * found.beaten:.0f} % of them."
+    )
+    document = {
+        "tasks": list(found.suite.tasks),
+        "of": len(section.tasks),
+        "discrepancy": found.discrepancy,
+        "random": {"median": middle, "higher": found.beaten},
+    }
+    emit(document, f"{table(('regret', *section.optimizers), rows)}\n\n{said}", as_json)
+
+
 def listing(as_json: AsJson = False) -> None:
     """List the suites, tasks and optimizers that can be compared.
 
@@ -207,6 +248,7 @@ def group() -> typer.Typer:
     bench = _app("Compare tuners on benchmark tasks.")
     bench.command("run")(run)
     bench.command("report")(report)
+    bench.command("subset")(subset)
     bench.command("list")(listing)
     bench.command("fetch")(fetch)
     peers = _app("Other tuners to compare with.")

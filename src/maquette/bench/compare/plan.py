@@ -28,12 +28,12 @@ class Plan:
     seeds: int
 
     def cells(self) -> list[Cell]:
-        """Return all cells, task by task, so that a task's data are read once."""
+        """Return all cells, seed by seed: what is done at any time is a fair comparison."""
         return [
             Cell(task, optimizer, seed)
+            for seed in range(self.seeds)
             for task in self.suite.tasks
             for optimizer in self.optimizers
-            for seed in range(self.seeds)
         ]
 
 

@@ -94,7 +94,7 @@ def run(
     messages: dict[str, str] = {}
     spent = [0.0, 0.0]
     every = _run_all(todo, plan.suite, folder, processes, patience)
-    with (folder / TIMINGS).open("a", encoding="utf-8") as log, closing(every):
+    with (folder / TIMINGS).open("a", 1, encoding="utf-8") as log, closing(every):
         for count, done in enumerate(every, 1):
             result, timing = done.result, done.timing
             states[result["state"]] = states.get(result["state"], 0) + 1

@@ -21,7 +21,7 @@ RAN = ("done", "crashed", "hung")
 @final
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Optimizers on the tasks that all of them completed.
+    """Optimizers on the tasks and seeds that all of them completed.
 
     Attributes
     ----------
@@ -60,31 +60,47 @@ class Section:
 
 
 def gather(results: Results, plan: Plan) -> tuple[list[Section], list[tuple[str, str]]]:
-    """Return the sections, the one of most tasks first, and what stands in none, with the reason.
+    """Return the sections, the one of most tasks first, and what is incomplete, with the reason.
 
-    An optimizer stands in the sections of all tasks, or fewer, on which it has every seed.
+    A section holds the optimizers that were run on the same tasks with the same seeds 0, 1, ...
+    without a gap. While a comparison is under way, those that are further on have a section of
+    their own once it holds half as many seeds again.
     """
     cells = {(r["task"], r["optimizer"], r["seed"]): r for r in results}
-    complete: dict[str, frozenset[str]] = {}
+    reached: dict[str, dict[str, int]] = {}
     left: list[tuple[str, str]] = []
     for optimizer in sorted({r["optimizer"] for r in results}):
-        tasks = frozenset(
-            task
-            for task in plan.suite.tasks
-            if all(_ran(cells.get((task, optimizer, s))) for s in range(plan.seeds))
-        )
-        if tasks:
-            complete[optimizer] = tasks
-        missing = [t for t in plan.suite.tasks if t not in tasks]
+        depth = {t: _depth(cells, t, optimizer, plan.seeds) for t in plan.suite.tasks}
+        missing = [t for t, n in depth.items() if n < plan.seeds]
         if missing:
             left.append((optimizer, _why(results, optimizer, missing, plan.seeds)))
-    kinds = sorted(set(complete.values()), key=lambda k: (-len(k), sorted(k)))
-    sections = []
-    for kind in kinds:
-        members = sorted(o for o, tasks in complete.items() if tasks >= kind)
-        tasks_ = tuple(t for t in plan.suite.tasks if t in kind)
-        sections.append(_section(cells, tasks_, members, plan))
+        if any(depth.values()):
+            reached[optimizer] = depth
+    sections: list[Section] = []
+    for kind, seeds in _kinds(reached):
+        members = [o for o, depth in reached.items() if all(depth[t] >= seeds for t in kind)]
+        tasks = tuple(t for t in plan.suite.tasks if t in kind)
+        known = [s for s in sections if set(s.tasks) >= kind and set(s.optimizers) >= set(members)]
+        if all(2 * seeds >= 3 * s.seeds for s in known):
+            sections.append(_section(cells, tasks, members, plan, seeds))
     return [s for s in sections if len(s.optimizers) > 1] or sections[:1], left
+
+
+def _depth(
+    cells: Mapping[tuple[str, str, int], Mapping[str, Any]], task: str, optimizer: str, most: int
+) -> int:
+    """Return how many seeds from 0 on were run without a gap."""
+    return next((s for s in range(most) if not _ran(cells.get((task, optimizer, s)))), most)
+
+
+def _kinds(reached: Mapping[str, Mapping[str, int]]) -> list[tuple[frozenset[str], int]]:
+    """Return sets of tasks with numbers of seeds: many tasks first, then few seeds first."""
+    found = {
+        (frozenset(t for t, n in depth.items() if n >= seeds), seeds)
+        for depth in reached.values()
+        for seeds in {n for n in depth.values() if n}
+    }
+    return sorted(found, key=lambda k: (-len(k[0]), k[1], sorted(k[0])))
 
 
 def _ran(result: Mapping[str, Any] | None) -> bool:
@@ -105,15 +121,16 @@ def _section(
     tasks: tuple[str, ...],
     optimizers: Sequence[str],
     plan: Plan,
+    seeds: int,
 ) -> Section:
-    rows = [[[cells[t, o, s] for s in range(plan.seeds)] for o in optimizers] for t in tasks]
+    rows = [[[cells[t, o, s] for s in range(seeds)] for o in optimizers] for t in tasks]
     flat = [cell for by_task in rows for runs in by_task for cell in runs]
     most = plan.suite.limit.trials or max(
         (c["curve"][-1][0] for c in flat if c["curve"]), default=1
     )
     points = sorted({p[0] for c in flat for p in c["curve"] if 0 < p[0] <= most} | {most})
     grid = np.array(points, dtype=float)
-    shape = (len(tasks), len(optimizers), plan.seeds)
+    shape = (len(tasks), len(optimizers), seeds)
     curves = np.array([_on(cell, grid) for cell in flat]).reshape(*shape, len(grid))
     area = np.array([_area(cell, float(most)) for cell in flat]).reshape(shape)
     final = np.array([_final(cell) for cell in flat]).reshape(shape)
@@ -123,7 +140,7 @@ def _section(
     ]
     times = np.array([_times(curves, grid, target) for target in plan.suite.targets])
     return Section(
-        tasks, tuple(optimizers), plan.seeds, final, area, grid, curves, times, np.array(broken)
+        tasks, tuple(optimizers), seeds, final, area, grid, curves, times, np.array(broken)
     )
 
 

@@ -9,7 +9,11 @@ from __future__ import annotations
 
 from maquette.bench.statistics.anytime import area, at, crossing
 from maquette.bench.statistics.bootstrap import Interval, interval
-from maquette.bench.statistics.discrepancy import representative, star_discrepancy
+from maquette.bench.statistics.discrepancy import (
+    representative,
+    star_discrepancies,
+    star_discrepancy,
+)
 from maquette.bench.statistics.friedman import Friedman, critical_difference, friedman, groups
 from maquette.bench.statistics.improvement import probability_of_improvement
 from maquette.bench.statistics.profiles import algoperf_score, ratio_profile, score_profile, speedup
@@ -41,6 +45,7 @@ __all__ = [
     "score_profile",
     "seeds_needed",
     "speedup",
+    "star_discrepancies",
     "star_discrepancy",
     "wilcoxon",
 ]

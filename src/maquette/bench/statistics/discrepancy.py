@@ -14,6 +14,8 @@ References
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -37,8 +39,14 @@ def star_discrepancy(points: ArrayLike, subset: ArrayLike) -> float:
     subset
         Indices of the chosen ones.
     """
+    return star_discrepancies(points, [subset])[0]
+
+
+def star_discrepancies(points: ArrayLike, subsets: Iterable[ArrayLike]) -> list[float]:
+    """Return the star discrepancy of each of several subsets; see `star_discrepancy`."""
     inside = _inside(np.asarray(points, dtype=float))
-    return _worst(inside[np.asarray(subset, dtype=int)].mean(axis=0), inside.mean(axis=0))
+    whole = inside.mean(axis=0)
+    return [_worst(inside[np.asarray(s, dtype=int)].mean(axis=0), whole) for s in subsets]
 
 
 def representative(points: ArrayLike, size: int, *, seed: int = 0) -> list[int]:
