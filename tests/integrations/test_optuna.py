@@ -135,6 +135,14 @@ def test_several_objectives_are_searched_together() -> None:
     assert sum(-0.05 <= x <= 1.05 for x in late) >= 6
 
 
+def test_a_grid_ends_the_study() -> None:
+    space = {"x": mq.Int(1, 3), "c": mq.Choice(["a", "b"])}
+    study = optuna.create_study(sampler=MaquetteSampler("grid", seed=0, space=space))
+    study.optimize(lambda t: t.suggest_int("x", 1, 3) + len(t.suggest_categorical("c", "ab")), 20)
+    assert len(study.trials) == 7
+    assert len({tuple(t.params.items()) for t in study.trials[:6]}) == 6
+
+
 def test_a_declared_space_holds_from_the_first_trial() -> None:
     space = mq.Space(
         {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from maquette.search import CMAES, GP, TPE, Auto, Designed, Forest, Random, Sobol
+from maquette.search import CMAES, GP, TPE, Auto, Designed, Forest, Grid, Random, Sobol
 from maquette.testing.problems import KNOWN
 from maquette.testing.searchers import SEARCHER_CHECKS, check_improves
 
@@ -12,6 +12,7 @@ SEARCHERS = {
     "random": Random,
     "sobol": Sobol,
     "gp": GP,
+    "grid": lambda: Grid(2),
     "tpe": TPE,
     "cmaes": CMAES,
     "designed": Designed,

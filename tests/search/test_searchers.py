@@ -16,7 +16,7 @@ from maquette.objective import Objective
 from maquette.rng import generator
 from maquette.scale import Scale
 from maquette.schedule import Full
-from maquette.search import CMAES, GP, TPE, Auto, Forest, Random, Sobol, by_name
+from maquette.search import CMAES, GP, TPE, Auto, Forest, Grid, Random, Sobol, by_name
 from maquette.search.acquisition import Constrained, LogEI, log_h
 from maquette.search.climb import Ground, candidates, neighbours, pool
 from maquette.search.feasible import Bound, Feasible, classifier
@@ -36,6 +36,7 @@ def test_by_name():
         "cmaes": CMAES,
         "forest": Forest,
         "gp": GP,
+        "grid": Grid,
         "random": Random,
         "sobol": Sobol,
         "tpe": TPE,

@@ -11,6 +11,7 @@ from maquette.search.cmaes import CMAES as CMAES
 from maquette.search.designed import Designed as Designed
 from maquette.search.forest import Forest as Forest
 from maquette.search.gp import GP as GP
+from maquette.search.grid import Grid as Grid
 from maquette.search.protocol import Searcher as Searcher
 from maquette.search.random import Random as Random
 from maquette.search.sobol import Sobol as Sobol
@@ -23,6 +24,7 @@ SEARCHERS: Mapping[str, Callable[[], Searcher]] = MappingProxyType(
         "designed": Designed,
         "forest": Forest,
         "gp": GP,
+        "grid": Grid,
         "random": Random,
         "sobol": Sobol,
         "tpe": TPE,

@@ -99,6 +99,9 @@ class Proposer:
         if kept:
             return kept
         pending = bool(self._history.pending)
+        if room >= 1:  # a grid, for example, that is complete
+            reason = "the searcher has nothing left to suggest"
+            return Wait(reason) if pending else Done(reason)
         return Wait("the budget of trials is proposed") if pending else Done("budget of trials")
 
 

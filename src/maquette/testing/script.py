@@ -110,22 +110,26 @@ def search(
     workers: int = 1,
     at: Fidelity | None = None,
 ) -> Script:
-    """Run a searcher on a function of the config; results come back in order of proposal.
+    """Run a searcher on a function of the config, until it has `trials` or suggests nothing.
+
+    Results come back in order of proposal.
 
     A result that is not finite ends its trial as diverged. With several workers the oldest of
     `workers` pending trials ends before the next is proposed.
     """
     script, at = Script(problem), at or Fidelity()
     running: list[int] = []
-    while len(script.history.trials) < trials or running:
-        if len(script.history.trials) < trials and len(running) < workers:
-            running.append(script.propose(Job(ask(script.history, searcher, at)[0], at)))
+    while True:
+        wanted = len(script.history.trials) < trials and len(running) < workers
+        if wanted and (found := ask(script.history, searcher, at)):
+            running.append(script.propose(Job(found[0], at)))
+        elif not running:
+            return script
         else:
             job = running.pop(0)
             loss = function(script.history.trials[script.history.jobs[job].trial].config)
             finite = math.isfinite(loss)
             script.end(job, loss if finite else None, None if finite else State.DIVERGED)
-    return script
 
 
 def ask(

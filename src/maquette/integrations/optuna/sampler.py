@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, final
@@ -15,7 +16,7 @@ from maquette.integrations.optuna.distributions import Coding, coding
 from maquette.integrations.optuna.evidence import Evidence
 from maquette.integrations.optuna.spaces import Declared, Learned
 from maquette.rng import generator
-from maquette.search import GP, TPE, Auto, Random, Sobol, by_name
+from maquette.search import GP, TPE, Auto, Grid, Random, Sobol, by_name
 from maquette.search.protocol import Searcher
 from maquette.space import Space
 from maquette.trial import Config
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     Study = optuna.Study
 
 # They search several metrics together, or need no metric.
-_SEVERAL = (Auto, GP, TPE, Random, Sobol)
+_SEVERAL = (Auto, GP, TPE, Grid, Random, Sobol)
 
 # So many questions (studies, and parameters that are asked for alone) keep their models.
 _KEPT = 16
@@ -64,8 +65,8 @@ class MaquetteSampler(BaseSampler):
 
     Notes
     -----
-    A study of several directions is searched by ``auto``, ``gp``, ``tpe``, ``sobol`` and
-    ``random``; other searchers refuse it with ValueError, as Optuna's own samplers for one
+    A study of several directions is searched by ``auto``, ``gp``, ``tpe``, ``grid``, ``sobol``
+    and ``random``; other searchers refuse it with ValueError, as Optuna's own samplers for one
     objective do, rather than optimise its first value.
     """
 
@@ -182,8 +183,13 @@ class MaquetteSampler(BaseSampler):
         known = {} if place else self._proposed.get(study.study_name, {})
         history = evidence.take(trials, known, trial.number)
         rng = generator(self._seed, trial.number, *place)
-        config = self._searcher.suggest(history, Fidelity(), 1, rng)[0].config
-        return config, question.codings
+        found = self._searcher.suggest(history, Fidelity(), 1, rng)
+        if not found:  # the grid is complete: this trial is the last one, drawn at random
+            if not place:
+                with contextlib.suppress(RuntimeError):  # outside of `optimize` there is no end
+                    study.stop()
+            found = Random().suggest(history, Fidelity(), 1, rng)
+        return found[0].config, question.codings
 
     def _space_of(self, study: Study) -> Declared | Learned:
         if study.study_name not in self._spaces:
