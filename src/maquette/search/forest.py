@@ -10,6 +10,7 @@ random, so that the forest's blind spots are visited too.
   at its mean or the median, whichever is worse.
 - Failed trials, or those that break a constraint on a metric, teach a second forest; the
   acquisition is the expected improvement times the chance of success.
+- Priors of the space's parameters weigh the improvement, less with every result.
 - Configs that were already proposed in the same cell are passed over while there are others.
 
 References
@@ -23,7 +24,7 @@ References
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import final
 
 import numpy as np
@@ -37,6 +38,7 @@ from maquette.rng import generator
 from maquette.search.acquisition import MARGIN, log_h
 from maquette.search.cell import cell_row, in_cell, one_metric, unsuccessful
 from maquette.search.climb import Ground, Pool, candidates
+from maquette.search.expert import Expert, expert
 from maquette.search.sobol import initial_design
 from maquette.surrogate.comparable import inside
 from maquette.surrogate.forest import Forest as Trees
@@ -109,12 +111,14 @@ class Forest:
         if opening is not None:
             return opening
         model = self._model(history, at)
-        taken = in_cell(history, at)
+        taken, priors = in_cell(history, at), model.priors
         out = []
         for _ in range(n):
             by_chance = float(rng.random()) < self.random
             found, value = model.best(rng, self.candidates, taken, by_chance=by_chance)
             why = {**model.prediction(found), "log_ei": value}
+            if priors is not None:
+                why |= priors.why(found.X[0], found.active[0])
             origin = "forest:random" if by_chance else "forest:log-ei"
             out.append(Suggestion(model.ground.config(found.X[0]), origin, why))
             taken.update(found.keys())
@@ -166,9 +170,10 @@ class Forest:
         model = _Model(ground, seen, scale, loss, success, 0.0, finished.X[rows[:0]])
         mean = loss.predict(model.place(Pool(finished.X[rows], finished.active[rows])))[0]
         order = np.argsort(mean, kind="stable")[:KEPT]
-        model = _Model(
-            ground, seen, scale, loss, success, float(mean.min()), finished.X[rows[order]]
-        )
+        known, priors = finished.X[rows[order]], expert(history)
+        if priors is not None:
+            known = np.concatenate([known, priors.centre()])
+        model = _Model(ground, seen, scale, loss, success, float(mean.min()), known, priors)
         if pending := history.pending:
             X = np.array([t.row for t in pending])
             model = model.believing(Pool(X, np.array([t.active for t in pending])))
@@ -198,6 +203,7 @@ class _Model:
     success: Trees | None
     incumbent: float
     known: Array
+    priors: Expert | None = None
 
     def place(self, pool: Pool) -> Array:
         """Return the features (m, p) of configs."""
@@ -212,6 +218,8 @@ class _Model:
         if self.success is not None:
             # A leaf of failures alone may still be mistaken.
             value = value + np.log(np.maximum(self.success.predict(Z)[0], 1e-3))
+        if self.priors is not None:
+            value = value + self.priors.weight * self.priors(pool.X, pool.active)
         return np.asarray(value)
 
     def best(
@@ -260,7 +268,7 @@ class _Model:
         mean = self.loss.predict(Z)[0]
         loss = self.loss.with_more(Z, mean)
         incumbent = min(self.incumbent, float(mean.min()))
-        return _Model(self.ground, self.seen, self.scale, loss, self.success, incumbent, self.known)
+        return replace(self, loss=loss, incumbent=incumbent)
 
 
 def _changed(ground: Ground, rows: Array, rng: np.random.Generator) -> Array:

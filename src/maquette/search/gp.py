@@ -14,6 +14,7 @@ measured value may be lucky, a posterior mean less so.
   on a metric has a model; the improvement is multiplied by the chance of being feasible. While no
   trial is, the search is for one that is.
 - Where a scale is declared, one model covers all cells through the logs of the scale coordinates.
+- Priors of the space's parameters weigh the improvement, less with every result.
 - Configs that were already proposed in the same cell are passed over while there are others, but
   where results are noisy one of the best is measured again when that teaches more.
 
@@ -44,6 +45,7 @@ from maquette.search.acquisition import MARGIN, Constrained, LogEI, Target
 from maquette.search.beliefs import Belief, believe
 from maquette.search.cell import cell_row, in_cell
 from maquette.search.climb import Ground, Pool, candidates, climb
+from maquette.search.expert import expert
 from maquette.search.feasible import Feasible, feasible, likely
 from maquette.search.hypervolume import log_ehvi
 from maquette.search.repeat import PAYS, gains, noisy
@@ -116,11 +118,14 @@ class GP:
         if opening is not None:
             return opening
         model = _model(history, at, self._refits)
-        taken = in_cell(history, at)
+        taken, priors = in_cell(history, at), expert(history)
+        around = None if priors is None else priors.centre()
         suggestions = []
         for _ in range(n):
             name, target = model.target(rng)
-            row, active, value = self._best(model, target, taken, rng)
+            if priors is not None:
+                target = priors.weighing(target, model.beliefs[0].seen.embed)
+            row, active, value = self._best(model, target, taken, rng, around)
             origin, reason = f"gp:log-{name}", {f"log_{name.replace('-', '_')}": value}
             again = model.worth_repeating(row, active) if self.repeat else None
             if again is not None:
@@ -129,6 +134,8 @@ class GP:
             pool = Pool(row[None], active[None])
             here = model.place(row[None], active[None])
             why = {**model.prediction(here), **reason}
+            if priors is not None:
+                why |= priors.why(row, active)
             why = {key: float(f"{number:.6g}") for key, number in why.items()}
             suggestions.append(Suggestion(model.ground.config(row), origin, why))
             taken.update(pool.keys())
@@ -136,12 +143,21 @@ class GP:
         return suggestions
 
     def _best(
-        self, model: _Model, target: Target, taken: set[bytes], rng: np.random.Generator
+        self,
+        model: _Model,
+        target: Target,
+        taken: set[bytes],
+        rng: np.random.Generator,
+        around: Array | None = None,
     ) -> tuple[Array, NDArray[np.bool_], float]:
-        """Return the row of the largest acquisition value found, its mask, and the value."""
+        """Return the row of the largest acquisition value found, its mask, and the value.
+
+        Candidates are drawn around rows `around` (k, d) too.
+        """
         ground, embed = model.ground, model.beliefs[0].seen.embed
+        best = model.best if around is None else np.concatenate([model.best, around])
         found: list[tuple[Array, NDArray[np.bool_], float]] = []
-        for pool in candidates(ground, model.best, rng, self.candidates):
+        for pool in candidates(ground, best, rng, self.candidates):
             if not len(pool.X):
                 continue
             values = target(model.place(pool.X, pool.active))

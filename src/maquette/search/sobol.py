@@ -80,7 +80,24 @@ def initial_design(history: History, initial: int | None, n: int) -> list[Sugges
     wanted = initial or min(max(space.dimensions + 2, 5), 12)
     if known >= wanted and int(history.finished.ok.sum()) >= LEAST:
         return None
-    return design(space, history.problem.seed, known, n)
+    return opening(space, history.problem.seed, known, n)
+
+
+def opening(space: Space, seed: int, first: int, n: int) -> list[Suggestion]:
+    """Return the suggestions of trials `first` to ``first + n - 1`` of an initial design.
+
+    Those of `design`; where parameters have priors, every other one is carried to where the priors
+    put it, the first of them to their centre. The rest stay, for priors may be wrong.
+    """
+    suggestions = design(space, seed, first, n)
+    if all(p.prior is None for p in space.values()):
+        return suggestions
+    for i in range((first + 1) % 2, n, 2):
+        unit = points(space.dimensions, seed, first + i - 1, 1)
+        if first + i == 1:
+            unit[:] = 0.5
+        suggestions[i] = Suggestion(space.from_unit(space.at_prior(unit))[0], "prior")
+    return suggestions
 
 
 def points(d: int, seed: int, first: int, n: int) -> np.ndarray:

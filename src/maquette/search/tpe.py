@@ -11,6 +11,7 @@ and the one of the largest ratio is next.
   failed trials come last. Pending ones are bad until they are known.
 - With several metrics trials are ranked by layers of the Pareto front, within a layer by what its
   hypervolume would lose without them [4].
+- Priors of the space's parameters weigh the ratio, less with every result.
 - Where trials ran in several cells of a scale, they are ranked within their cell.
 
 References
@@ -41,7 +42,8 @@ from maquette.fidelity import Fidelity
 from maquette.history import History
 from maquette.pareto import order
 from maquette.search.climb import Ground, Pool
-from maquette.search.sobol import design
+from maquette.search.expert import Expert, expert
+from maquette.search.sobol import opening
 from maquette.surrogate.parzen import Dimensions, Parzen, parzen
 from maquette.surrogate.threads import single_threaded
 from maquette.trial import Suggestion
@@ -97,7 +99,7 @@ class TPE:
         ground, finished = Ground(history.space, history.domain), history.finished
         known = len(history.trials)
         if known < self.initial or not finished.ok.any():
-            return design(history.space, history.problem.seed, known, n)
+            return opening(history.space, history.problem.seed, known, n)
         dimensions = Dimensions(ground.domain.cardinality, ground.domain.is_categorical)
         good, weight, bad = split(finished, self.gamma)
         l_good = parzen(dimensions, finished.X[good], finished.active[good], weight, LEAST_GOOD)
@@ -106,11 +108,13 @@ class TPE:
             X = np.concatenate([X, [t.row for t in pending]])
             active = np.concatenate([active, [t.active for t in pending]])
         tried = Pool(np.concatenate([X, l_good.X]), np.concatenate([active, l_good.active]))
-        out = []
+        out, priors = [], expert(history)
         for _ in range(n):
             g = parzen(dimensions, X, active, np.ones(len(X)), LEAST_BAD)
-            row, mask, ratio = self._best(ground, (l_good, g), tried, rng)
+            row, mask, ratio = self._best(ground, (l_good, g, priors), tried, rng)
             why = {"log_ratio": ratio, "good": float(len(good))}
+            if priors is not None:
+                why |= priors.why(row, mask)
             out.append(Suggestion(ground.config(row), "tpe", why))
             X, active = np.concatenate([X, row[None]]), np.concatenate([active, mask[None]])
             tried = Pool(
@@ -119,16 +123,28 @@ class TPE:
         return out
 
     def _best(
-        self, ground: Ground, of: tuple[Parzen, Parzen], tried: Pool, rng: np.random.Generator
+        self,
+        ground: Ground,
+        of: tuple[Parzen, Parzen, Expert | None],
+        tried: Pool,
+        rng: np.random.Generator,
     ) -> tuple[Array, Mask, float]:
-        """Return the row of the largest l / g among draws from l, its mask, and log l / g."""
-        l_good, g = of
+        """Return the row of the largest l / g among draws from l, its mask, and log l / g.
+
+        With priors a quarter as many are drawn from them, and they weigh the ratio.
+        """
+        l_good, g, priors = of
         best: tuple[Array, Mask, float] | None = None
         for _ in range(ROUNDS):
-            drawn = ground.pool(l_good.sample(self.candidates, rng))
+            rows = l_good.sample(self.candidates, rng)
+            if priors is not None:
+                rows = np.concatenate([rows, priors.draw(rng, -(-self.candidates // 4))])
+            drawn = ground.pool(rows)
             if not len(drawn.X):
                 drawn = ground.anywhere(rng, self.candidates)
             ratio = l_good.log_density(drawn.X, drawn.active) - g.log_density(drawn.X, drawn.active)
+            if priors is not None:
+                ratio = ratio + priors.weight * priors(drawn.X, drawn.active)
             for i in np.argsort(-ratio, kind="stable"):
                 found = drawn.X[i], drawn.active[i], float(ratio[i])
                 if not tried.holds(drawn.X[i], drawn.active[i]):

@@ -210,6 +210,10 @@ class Space:
         """
         return prior.log_density(self._codec, self._points(unit))
 
+    def at_prior(self, unit: NDArray[Any]) -> Array:
+        """Carry uniform rows (n, d) to rows that follow the priors, by their quantiles."""
+        return prior.to_prior(self._codec, self._points(unit))
+
     def defaults(self) -> Config:
         """Return the default config: declared defaults, the middle elsewhere, the first choice.
 

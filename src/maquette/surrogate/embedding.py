@@ -77,6 +77,18 @@ class Embedding:
         parts.append(ratio / self.width[self.axes])
         return np.concatenate(parts, axis=1)
 
+    def rows(self, Z: Array, space: Space) -> tuple[Array, Mask]:
+        """Return the rows (n, d) and masks that points Z (n, p) stand for; constants at 1/2."""
+        X = np.full((len(Z), space.dimensions), 0.5)
+        active = np.ones(X.shape, dtype=bool)
+        k = len(self.numeric)
+        X[:, self.numeric] = Z[:, :k]
+        for j, m in self.choices:
+            X[:, j] = (Z[:, k : k + m].argmax(axis=1) + 0.5) / m
+            k += m
+        active[:, self.conditional] = Z[:, k : k + len(self.conditional)] > 0.5
+        return X, active
+
 
 def embedding(space: Space, scale: Scale | None) -> Embedding:
     """Return the embedding of a space and the scale of its study; constants get no column."""
