@@ -102,6 +102,19 @@ def test_trials_of_the_study_are_the_faults(store: str) -> None:
         ('{"step": 1, "loss": 3.5}\n{"step": 2, "loss": NaN}', ([1, 2], [3.5, math.nan])),
         ("step 1,000 | train loss: 2.5e0\nnoise", ([1000], [2.5])),
         ("tokens=5 loss=3\ntokens=9 loss=2\ntokens=7 loss=1", ([5, 7], [3, 1])),
+        ("step,val_loss,loss\n1,9,3.5\n2,9,3\n2,,\n", ([1, 2], [3.5, 3])),
+        ("\ufeffStep;Loss\n10;3,5\n20;3,25\n", ([10, 20], [3.5, 3.25])),
+        ("Wall time\tStep\tValue\n1.7e9\t5\t4.5\n", ([5], [4.5])),
+        (
+            '"Step","big - train/loss","big - train/loss__MIN"\n"4","2.5","2.4"\n',
+            ([4], [2.5]),
+        ),
+        ("epoch,global_step,train_loss\n0,3,nan\n", ([3], [math.nan])),
+        (
+            '{\n "log_history": [{"step": 5, "loss": 3.0}, {"step": 5, "eval_loss": 2.0}],\n'
+            ' "max_steps": 9}',
+            ([5], [3.0]),
+        ),
     ],
 )
 def test_logs_of_several_forms_are_read(
@@ -113,7 +126,8 @@ def test_logs_of_several_forms_are_read(
     assert losses == pytest.approx(expected[1], nan_ok=True)
 
 
-def test_a_log_without_losses_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "a.log").write_text("nothing here")
+@pytest.mark.parametrize("text", ["nothing here", "", "step,val_loss\n1,2\n", '{"log_history": 3}'])
+def test_a_log_without_losses_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_text(text)
     with pytest.raises(DataError, match="no line with a step and a loss"):
         read_log(tmp_path / "a.log")

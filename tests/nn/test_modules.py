@@ -100,3 +100,12 @@ def test_mistakes_are_named():
     with pytest.raises(PlanError, match="qvk") as raised:
         with_modules(plan(some.GroupedQuery, BASE, BASE), {"lr/qvk": 2.0})
     assert "Did you mean 'qkv'" in str(raised.value)
+
+
+def test_one_name_alone_is_a_name_and_not_its_letters():
+    one = module_space(some.GroupedQuery, BASE, tune="lr", by="depth")
+    assert one.names == ("lr", "lr@depth")
+    with pytest.raises(PlanError, match="no setting 'rl'"):
+        module_space(some.GroupedQuery, BASE, tune="rl")
+    with pytest.raises(PlanError, match="names no setting"):
+        module_space(some.GroupedQuery, BASE, tune=())

@@ -133,6 +133,20 @@ class TestRefusals:
         with pytest.raises(PlanError, match=r"no rules for optimizer 'adamv'. Did you mean 'adam"):
             plan(build, BASE, TARGET, optimizer="adamv")
 
+    @pytest.mark.parametrize("rule", [3, None, ["mup"]])
+    def test_a_rule_that_is_no_rule(self, rule):
+        with pytest.raises(PlanError, match="a name, the path of a table in TOML, or a Table"):
+            plan(build, BASE, TARGET, rule=rule)
+
+    def test_arguments_of_another_kind(self):
+        with pytest.raises(PlanError) as e:
+            plan(nn.Linear(2, 2), 64, None)
+        assert len(e.value.problems) == 3
+        assert "base is a mapping" in str(e.value)
+        assert "a function that returns a model, not a model" in str(e.value)
+        with pytest.raises(PlanError, match="not 'model"):
+            plan("model.py", BASE, TARGET)
+
     def test_a_table_for_another_optimizer(self):
         with pytest.raises(PlanError, match="is for sgd, the plan for adamw"):
             plan(build, BASE, TARGET, rule=table("mup", "sgd"))

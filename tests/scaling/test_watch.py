@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
 
 import maquette as mq
 from maquette.errors import DataError
-from maquette.scaling.watch import ADVICE, Curve
+from maquette.scaling.watch import ADVICE, DATA, Curve
 
 P = np.arange(1, 51) / 1000  # the first 5 %
 TARGET = {"at": {"N": 1e9}, "loss": {"mean": 2.0, "interval": [1.98, 2.02]}}
@@ -19,7 +20,7 @@ BENDS = {
     "": 0 * P,
     HIGH: 0.2 * P / P[-1],
     LOW: 0.25 * np.exp(-P / 0.02),
-    "data order broken": -0.15 + 0 * P,
+    "data order broken": -0.25 * np.sqrt(P / P[-1]),
 }
 
 
@@ -70,11 +71,41 @@ def test_a_planted_cause_is_named_with_what_to_do(watch, cause, strength):
 
 
 def test_what_was_not_simulated_is_not_given_a_name(watch):
-    y = np.array(curve(1e9, seed=3).loss) * np.exp(0.8)
+    y = np.array(curve(1e9, seed=3).loss) * np.exp(0.4 * np.sin(np.log(P / P[0])))
     look = watch.look(P, y)
-    assert look.state == "above the band"
+    assert not look.ok
     assert next(iter(look.causes)) == "unknown"
     assert "not like any fault" in look.text
+
+
+@pytest.mark.parametrize("sound", [0, 1, 2])
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (lambda y: y / math.log(2), r"all along 1\.4\d? times"),
+        (lambda y: 1.15 * y, r"all along 1\.1\d* times"),
+        (lambda y: y + 1.0, r"or \+1\.?\d*"),
+        (lambda y: y + 0.7, r"or \+0\.[678]\d*"),
+    ],
+)
+def test_a_constant_is_another_dataset_or_loss_scale_and_no_learning_rate(
+    watch, changed, said, sound
+):
+    look = watch.look(P, changed(np.array(curve(1e9, seed=sound).loss)))
+    assert next(iter(look.causes)) == DATA
+    assert look.causes[DATA] > 0.5
+    assert look.advice == ADVICE[DATA]
+    assert re.search(said, look.text)
+
+
+def test_a_close_second_cause_is_named_too(watch):
+    looks = [watch.look(P[:n], curve(1e9, LOW, seed=5, strength=1.3).loss[:n]) for n in (4, 8, 20)]
+    for look in looks:
+        if not look.ok:
+            rivals = [c for c, p in list(look.causes.items())[1:2] if p >= 0.2]
+            assert all(f"or {c}, " in look.text for c in rivals)
+            assert (", or " in look.text) == bool(rivals)
+    assert any(not look.ok for look in looks)
 
 
 def test_a_run_is_followed_as_it_goes():
@@ -94,7 +125,7 @@ def test_without_faults_there_is_a_band_and_no_cause():
     watch = mq.Watch(TARGET, [curve(n, seed=s) for n in (1e7, 1e8) for s in range(3)])
     look = watch.look(P, curve(1e9, "data order broken", seed=1).loss)
     assert look.state == "below the band"
-    assert list(look.causes) == ["unknown"]
+    assert set(look.causes) == {"unknown", DATA}
 
 
 def test_proxies_of_one_size_give_a_band_too():

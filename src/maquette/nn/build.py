@@ -44,6 +44,7 @@ class Scales:
 
 def scales(build: Builder, base: Point, target: Point) -> Scales:
     """Check two points against the builder's signature; report every problem at once."""
+    _check_kinds(build, base, target)
     problems = []
     accepted = _parameters(build)
     for where, point in (("base", base), ("target", target)):
@@ -65,6 +66,20 @@ def scales(build: Builder, base: Point, target: Point) -> Scales:
         raise PlanError(problems, hint="plan(build, base=dict(width=64), target=dict(width=1024))")
     model = {k: int(v) for k, v in base.items() if k not in BUDGET}
     return Scales(model, {k: int(target.get(k, v)) for k, v in model.items()})
+
+
+def _check_kinds(build: object, base: object, target: object) -> None:
+    problems = [
+        f"{where} is a mapping of the builder's arguments, not {value!r}"
+        for where, value in (("base", base), ("target", target))
+        if not isinstance(value, Mapping)
+    ]
+    if isinstance(build, nn.Module):
+        problems.append("build is a function that returns a model, not a model: lambda width: ...")
+    elif not callable(build):
+        problems.append(f"build is a function that returns a model, not {build!r}")
+    if problems:
+        raise PlanError(problems, hint="plan(build, base=dict(width=64), target=dict(width=1024))")
 
 
 def _parameters(build: Builder) -> list[str] | None:

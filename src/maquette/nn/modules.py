@@ -47,8 +47,8 @@ _MATRICES = ("embedding", "hidden", "readout", "tied", "router")
 def module_space(
     build: Builder,
     scale: Scale | Point,
-    tune: Sequence[Tuned] = ("lr", "weight_decay", "init"),
-    by: Sequence[By] = ("type", "depth"),
+    tune: Tuned | Sequence[Tuned] = ("lr", "weight_decay", "init"),
+    by: By | Sequence[By] = ("type", "depth"),
     example: Example | None = None,
     roles: Mapping[str, Role] | None = None,
 ) -> Space:
@@ -61,7 +61,8 @@ def module_space(
     scale
         The study's scale, whose base is used, or the base itself: ``dict(width=64, depth=2)``.
     tune
-        What to tune: ``lr``, ``weight_decay`` and ``init``. Only matrices have the last two.
+        What to tune, one or several of ``lr``, ``weight_decay`` and ``init``. Only matrices have
+        the last two.
     by
         ``type``: a multiplier ``lr/attention.q`` for each type of module, layers alike; all gains
         are one type, and all biases. ``depth``: ``lr@depth``, the last layer's over the first's.
@@ -80,8 +81,13 @@ def module_space(
     PlanError
         As in `maquette.nn.plan`; or something to tune is not known.
     """
-    problems = [f"tune: no setting {t!r}.{nearest(t, TUNED)}" for t in tune if t not in TUNED]
-    problems += [f"by: {b!r} is not a way.{nearest(b, BY)}" for b in by if b not in BY]
+    # One name alone is what a person means by it, not its letters.
+    tune = (tune,) if isinstance(tune, str) else tuple(tune)
+    by = (by,) if isinstance(by, str) else tuple(by)
+    problems = [f"tune: no setting {t!r}.{nearest(str(t), TUNED)}" for t in tune if t not in TUNED]
+    problems += [f"by: {b!r} is not a way.{nearest(str(b), BY)}" for b in by if b not in BY]
+    if not tune:
+        problems.append("tune names no setting: lr, weight_decay or init")
     if problems:
         raise PlanError(problems)
     base = scale.base if isinstance(scale, Scale) else dict(scale)

@@ -29,6 +29,11 @@ def chosen_table(rule: str | Path | Table, optimizer: str) -> Table:
     """
     if optimizer not in OPTIMIZERS:
         raise PlanError(f"no rules for optimizer {optimizer!r}.{nearest(optimizer, OPTIMIZERS)}")
+    if not isinstance(rule, str | Path | Table):
+        raise PlanError(
+            f"rule is a name, the path of a table in TOML, or a Table, not {rule!r}",
+            hint='as in rule="auto", rule="mup+completep(0.5)", rule="own.toml"',
+        )
     try:
         if isinstance(rule, Table):
             return _for(rule, optimizer)

@@ -8,10 +8,13 @@ C its covariance, the hypotheses are
 
     on course   y ~ N(m, C)
     cause k     y ~ N(m + D_k, C + S_k + a^2 D_k D_k^T)
-    unknown     y ~ N(m, C + u^2 1 1^T)
+    offset      y ~ N(m, C + u^2 h h^T),   h = 1 or exp(-m)
+    unknown     y ~ N(m, C + u^2 K)
 
 where D_k and S_k are the mean and spread over proxies of what cause k does, and a says that it may
-be weaker or stronger here. Bayes' rule gives the probability of each.
+be weaker or stronger here. A loss that is a constant times the expected one (bits for nats, a sum
+for a mean), or a constant more (another dataset or tokenizer), is off by u h; K is smooth in the
+bins. Bayes' rule gives the probability of each.
 
 References
 ----------
@@ -33,16 +36,28 @@ from scipy.stats import chi2
 
 from maquette.errors import DataError
 from maquette.number import Z90
+from maquette.scaling.band import (
+    AMPLITUDE,
+    Curve,
+    binned,
+    edges_up_to,
+    expected_at,
+    problems_of,
+)
 from maquette.scaling.coordinates import Array
 from maquette.scaling.recipe import Recipe
 
-BINS = 6  # of progress, in which losses are averaged
+__all__ = ["ADVICE", "DATA", "Curve", "Look", "Watch"]
+
 SOUND = 0.5  # prior probability of being on course
+OFFSET = 0.05  # of a loss that is off by a constant all along
 UNKNOWN = 0.05  # and of something that was not simulated
-STRANGE = 0.5  # log loss by which an unknown cause may be off
-AMPLITUDE = 0.35  # a: relative strength of a cause at the target
+STRANGE = 0.5  # u: log loss by which a run may be off without a simulated cause
+SMOOTH = 2.0  # bins over which what is unknown changes
+RIVAL = 0.2  # probability from which the second likeliest cause is named too
 ALARM, RARE = 0.05, 0.005  # probability of being on course, and p-value, below which it is off
-NOISE = 0.004  # least standard deviation of a bin, in log loss
+
+DATA = "another dataset, tokenizer or loss scale"
 
 # What to do, by cause.
 ADVICE: Mapping[str, str] = MappingProxyType(
@@ -54,32 +69,11 @@ ADVICE: Mapping[str, str] = MappingProxyType(
         "weight decay wrong": "check whether the optimizer multiplies it by the learning rate",
         "warm-up wrong": "check the schedule's length in steps: it may count batches, or tokens",
         "data order broken": "check the shuffling and the sampler's seed on every rank",
+        DATA: "compare data, tokenizer and how the loss is averaged with the proxies', on one "
+        "batch at initialisation",
     }
 )
 _ELSE = "compare the run's settings, data and code with those of the proxies"
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """The training loss of one proxy, sound or with a planted fault.
-
-    Parameters
-    ----------
-    progress
-        Share of the run's tokens, rising, in (0, 1].
-    loss
-        There; positive.
-    scale
-        Axes of the run.
-    cause
-        What was wrong with it on purpose, in words; empty for a sound run.
-    """
-
-    progress: tuple[float, ...]
-    loss: tuple[float, ...]
-    scale: Mapping[str, float]
-    cause: str = ""
 
 
 @final
@@ -156,7 +150,7 @@ class Watch:
 
     def __post_init__(self) -> None:
         """Check the curves; every problem at once."""
-        problems = [p for i, c in enumerate(self.curves) for p in _problems(i, c)]
+        problems = [p for i, c in enumerate(self.curves) for p in problems_of(i, c)]
         sound = [c for c in self.curves if not c.cause]
         if len(sound) < 2:
             problems.append(f"{len(sound)} sound curves; a band needs two or more")
@@ -172,7 +166,7 @@ class Watch:
         """Return the expected loss (n,) with its 90 % interval, at some progress."""
         at = np.asarray(progress, float)
         edges = np.concatenate([[0.0], (at[1:] + at[:-1]) / 2, [at[-1] * (1 + 1e-9)]])
-        expected = _expected(self.curves, self._scale(), self._doubt(), edges)
+        expected = expected_at(self.curves, self._scale(), self._doubt(), edges)
         spread = Z90 * np.sqrt(np.diag(expected.covariance))
         m = expected.mean
         return np.exp(m), np.exp(m - spread), np.exp(m + spread)
@@ -195,24 +189,26 @@ class Watch:
             raise DataError("progress and loss must be of one length, one or more")
         if not np.all(np.isfinite(y)) or np.any(y <= 0):
             return _diverged(float(p[-1]))
-        edges = _edges(self.curves, float(p[-1]))
-        seen = _bins(p, np.log(y), edges)
+        edges = edges_up_to(self.curves, float(p[-1]))
+        seen = binned(p, np.log(y), edges)
         kept = np.isfinite(seen)
         if not kept.any():
             return _early(float(p[-1]), float(y[-1]))
-        expected = _expected(self.curves, self._scale(), self._doubt(), edges)
+        expected = expected_at(self.curves, self._scale(), self._doubt(), edges)
         mean, covariance = expected.mean[kept], expected.covariance[np.ix_(kept, kept)]
         off = seen[kept] - mean
         log_p = {"": math.log(SOUND) + _log_normal(off, covariance)}
-        share = (1 - SOUND - UNKNOWN) / max(len(expected.causes), 1)
+        share = (1 - SOUND - OFFSET - UNKNOWN) / max(len(expected.causes), 1)
         for name, (d, spread) in expected.causes.items():
             here, extra = d[kept], spread[np.ix_(kept, kept)]
             if off @ np.linalg.solve(covariance, here) <= 0:
                 continue  # stronger or weaker, but never the other way round
             wider = covariance + extra + AMPLITUDE**2 * np.outer(here, here)
             log_p[name] = math.log(share) + _log_normal(off - here, wider)
-        ones = np.ones((len(off), len(off)))
-        log_p["unknown"] = math.log(UNKNOWN) + _log_normal(off, covariance + STRANGE**2 * ones)
+        log_p[DATA] = math.log(OFFSET) + _log_offset(off, mean, covariance)
+        lag = np.subtract.outer(np.arange(len(off)), np.arange(len(off)))
+        wide = covariance + STRANGE**2 * np.exp(-((lag / SMOOTH) ** 2) / 2)
+        log_p["unknown"] = math.log(UNKNOWN) + _log_normal(off, wide)
         unusual = float(chi2.sf(off @ np.linalg.solve(covariance, off), len(off)))
         return _judge(float(p[-1]), seen[kept], mean, covariance, (log_p, unusual))
 
@@ -229,99 +225,22 @@ class Watch:
         return math.log(high / low) / (2 * Z90) if 0 < low < high else 0.0
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class _Expected:
-    """Mean (b,) and covariance (b, b) at the target, and what each cause adds."""
-
-    mean: Array
-    covariance: Array
-    causes: Mapping[str, tuple[Array, Array]]
-
-
-def _problems(i: int, c: Curve) -> list[str]:
-    what = f"curve {i}" + (f" ({c.cause})" if c.cause else "")
-    p = np.asarray(c.progress, float)
-    if len(c.progress) != len(c.loss) or not len(p):
-        return [f"{what}: {len(c.progress)} places and {len(c.loss)} losses"]
-    if np.any(np.diff(p) <= 0) or p[0] <= 0 or p[-1] > 1 + 1e-9:
-        return [f"{what}: progress must rise, within (0, 1]"]
-    if not c.cause and not (np.all(np.isfinite(c.loss)) and min(c.loss) > 0):
-        return [f"{what}: losses must be positive numbers"]
-    return []
-
-
-def _edges(curves: Sequence[Curve], last: float) -> Array:
-    """Bounds of the bins up to some progress: even in log, from where every curve has begun."""
-    first = max(c.progress[0] for c in curves if not c.cause)
-    if last <= first * 1.5:
-        return np.array([0.0, max(last, first) * (1 + 1e-9)])
-    return np.concatenate([[0.0], np.geomspace(first, last, BINS + 1)[1:] * (1 + 1e-9)])
-
-
-def _bins(progress: Array, values: Array, edges: Array) -> Array:
-    """Means of the values by bin (b,); NaN where there are none."""
-    which = np.searchsorted(edges, progress, side="left") - 1
-    inside = (which >= 0) & (which < len(edges) - 1)
-    count = np.bincount(which[inside], minlength=len(edges) - 1)
-    total = np.bincount(which[inside], values[inside], minlength=len(edges) - 1)
-    return np.where(count > 0, total / np.maximum(count, 1), math.nan)
-
-
-def _rows(curves: Sequence[Curve], edges: Array) -> Array:
-    """Log losses (n, b) by bin, gaps filled along the curve; a diverged one stays at its worst."""
-    rows = []
-    middle = np.sqrt(np.maximum(edges[:-1], edges[1:] / 4) * edges[1:])
-    for c in curves:
-        y = np.asarray(c.loss, float)
-        worst = np.nanmax(y[np.isfinite(y)], initial=1.0)
-        y = np.log(np.where(np.isfinite(y) & (y > 0), y, 4 * worst))
-        p = np.asarray(c.progress)
-        row = _bins(p, y, edges)
-        rows.append(np.where(np.isfinite(row), row, np.interp(middle, p, y)))
-    return np.array(rows)
-
-
-def _expected(
-    curves: Sequence[Curve], scale: Mapping[str, float], doubt: float, edges: Array
-) -> _Expected:
-    """Fit the sound proxies' lines, and what each cause adds to them."""
-    sound = [c for c in curves if not c.cause]
-    axes = [a for a in scale if all(a in c.scale for c in curves)
-            and len({c.scale[a] for c in sound}) > 1]  # fmt: skip
-    base = np.array([[math.log(c.scale[a]) for a in axes] for c in sound]).reshape(len(sound), -1)
-    centre = base.mean(0)
-
-    def design(rows: Sequence[Mapping[str, float]]) -> Array:
-        logs = [[math.log(r[a]) for a in axes] for r in rows]
-        x = np.array(logs).reshape(len(rows), -1) - centre
-        return np.column_stack([np.ones(len(rows)), x])
-
-    X, Y = design([c.scale for c in sound]), _rows(sound, edges)
-    weights = np.linalg.pinv(X)
-    line = weights @ Y
-    left = Y - X @ line
-    free = max(len(sound) - np.linalg.matrix_rank(X), 1)
-    raw = left.T @ left / free
-    diagonal = np.diag(np.diag(raw)) + NOISE**2 * np.eye(len(raw))
-    shrink = min(1.0, len(raw) / (free + len(raw)))
-    C = (1 - shrink) * raw + shrink * diagonal
-    target = design([scale])[0] if axes else np.array([1.0])
-    far = float(target @ (weights @ weights.T) @ target)
-    ones = np.ones_like(C)
-    causes = {}
-    for name in dict.fromkeys(c.cause for c in curves if c.cause):
-        mine = [c for c in curves if c.cause == name]
-        d = _rows(mine, edges) - design([c.scale for c in mine]) @ line
-        # A few proxies say little of how much their bends differ: no less than a, bin by bin.
-        causes[name] = (d.mean(0), np.diag(d.var(0) + (AMPLITUDE * d.mean(0)) ** 2))
-    return _Expected(target @ line, (1 + far) * C + doubt**2 * ones, causes)
-
-
 def _log_normal(off: Array, covariance: Array) -> float:
     factor = cho_factor(covariance, lower=True)
     size = 2 * float(np.sum(np.log(np.diag(factor[0]))))
     return -0.5 * (float(off @ cho_solve(factor, off)) + size + len(off) * math.log(2 * math.pi))
+
+
+def _log_offset(off: Array, mean: Array, covariance: Array) -> float:
+    """Log density under a loss that is a constant multiple of, or above or below, the expected."""
+    added = np.exp(mean[0] - mean)  # of one size with a factor where the run begins
+    shapes = (np.ones(len(off)), added)
+    return float(
+        np.logaddexp.reduce(
+            [_log_normal(off, covariance + STRANGE**2 * np.outer(h, h)) for h in shapes]
+        )
+        - math.log(len(shapes))
+    )
 
 
 def _judge(
@@ -357,7 +276,12 @@ def _judge(
     if name == "unknown":
         text = f"{state} {where}: {expected}; not like any fault that was simulated"
         return Look(state, progress, loss, band, on_course, causes, text, _ELSE)
-    text = f"{state} {where}: {name}, {100 * p:.0f} % ({expected})"
+    if name == DATA:
+        times, more = math.exp(float(np.mean(seen - mean))), np.exp(seen) - np.exp(mean)
+        expected += f"; all along {times:.3g} times it, or {float(np.mean(more)):+.3g}"
+    text = f"{state} {where}: {name}, {100 * p:.0f} %"
+    others = [(other, q) for other, q in list(causes.items())[1:2] if q >= RIVAL]
+    text += "".join(f", or {other}, {100 * q:.0f} %" for other, q in others) + f" ({expected})"
     return Look(state, progress, loss, band, on_course, causes, text, ADVICE.get(name, _ELSE))
 
 

@@ -10,7 +10,7 @@ import math
 
 from maquette.history import History
 from maquette.records import TrialRecord
-from maquette.scaling.watch import Curve
+from maquette.scaling.band import Curve
 from maquette.space import Float
 from maquette.trial import State
 
