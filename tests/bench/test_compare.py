@@ -150,6 +150,27 @@ class TestRuns:
         assert results.read(tmp_path / "b") == results.read(tmp_path / "a")
         assert results.pack(tmp_path / "b").read_bytes() == packed.read_bytes()
 
+    def test_packed_results_are_not_run_again(self, tmp_path: Path) -> None:
+        """A record goes on from what it holds: packed results beside the plan."""
+        run(plan(seeds=1), tmp_path / "a")
+        packed = results.pack(tmp_path / "a")
+        (tmp_path / "b").mkdir()
+        for name in ("run.json", packed.name):
+            (tmp_path / "b" / name).write_bytes((tmp_path / "a" / name).read_bytes())
+        done = run(plan(seeds=2), tmp_path / "b")
+        assert (done.ran, done.kept) == (4, 4)
+        run(plan(seeds=2), tmp_path / "a")
+        assert results.read(tmp_path / "a") == results.read(tmp_path / "b")
+
+    def test_what_another_process_finished_meanwhile_is_not_run_again(self, tmp_path: Path) -> None:
+        def other(done: int, total: int, result: Any) -> None:
+            if done == 1:
+                run(plan("sobol"), tmp_path)
+
+        done = run(plan("random", "sobol"), tmp_path, progress=other)
+        assert (done.ran, done.kept) == (4, 4)
+        assert len(results.read(tmp_path)) == 8
+
     def test_damaged_results_are_named(self, tmp_path: Path) -> None:
         run(plan(seeds=1), tmp_path)
         one = next((tmp_path / "cells").rglob("0.json"))

@@ -13,7 +13,7 @@ import numpy as np
 
 from maquette._version import __version__
 from maquette.bench.catalogue import load
-from maquette.bench.compare.course import Course, Mark, within
+from maquette.bench.compare.course import STUDY, Course, Mark, within
 from maquette.bench.compare.optimizers import BASELINES, Optimizer
 from maquette.bench.compare.suite import Suite
 from maquette.bench.peers.catalogue import peer as peer_named
@@ -175,11 +175,11 @@ def _simulate(
     settings = task.settings | {"scale": None}  # tuned at the target itself
     store = virtual_store()
     study = Study(
-        "cell", task.space, store=store, searcher=course, scheduler=scheduler, seed=seed, **settings
+        STUDY, task.space, store=store, searcher=course, scheduler=scheduler, seed=seed, **settings
     )
     try:
         simulate(study, task.replay, suite.limit, suite.workers)
-        course.mark(within(store, "cell", study.history.problem, suite.limit))
+        course.mark(within(store, study.history, suite.limit))
     finally:
         found.marks = course.marks
         found.counts = dict(sorted(study.history.counts().items()))

@@ -15,13 +15,16 @@ from typing import final
 import numpy as np
 
 from maquette.fidelity import Fidelity
-from maquette.history import History, Problem
+from maquette.history import History
 from maquette.search.protocol import Searcher
 from maquette.store.protocol import Store
 from maquette.study import Budget
-from maquette.trial import Config, State, Suggestion
+from maquette.trial import Config, Suggestion
 
 Recommend = Callable[[History], Config | None]
+
+# The name of the study of a run.
+STUDY = "cell"
 
 
 @final
@@ -94,31 +97,38 @@ class Course:
 
 def best_observed(history: History) -> Config | None:
     """Return the config of the lowest loss among the trials that went furthest; None: no loss."""
-    done = [t for t in history.trials if t.state is State.DONE and math.isfinite(t.loss)]
-    if not done:
+    ended = history.finished
+    done = np.flatnonzero(ended.ok)
+    if not len(done):
         return None
-    bound = [t for t in done if not history.objective.violation(t.metrics) > 0] or done
-    furthest = max(_until(t.job.fidelity) for t in bound)
-    whole = [t for t in bound if _until(t.job.fidelity) == furthest]
-    return min(whole, key=lambda t: (t.loss, t.number)).config
+    bound = done[~(ended.violation[done] > 0)]
+    kept = bound if len(bound) else done
+    numbers = ended.trial[kept]
+    if history.problem.duration.key is not None:
+        until = np.array([_until(history.trials[n].job.fidelity) for n in numbers.tolist()])
+        kept, numbers = kept[until == until.max()], numbers[until == until.max()]
+    return history.trials[int(numbers[np.lexsort((numbers, ended.loss[kept]))[0]])].config
 
 
-def within(store: Store, name: str, problem: Problem, limit: Budget) -> History:
+def within(store: Store, history: History, limit: Budget) -> History:
     """Return the history up to the moment at which a budget of seconds or cost was spent.
 
-    What was running then ran on to its end, and does not count.
+    What was running then ran on to its end, and does not count. A budget of trials alone is never
+    overrun.
     """
-    events = store.read(store.find(name).id, 0)
+    if limit.seconds is None and limit.cost is None:
+        return history
+    events = store.read(store.find(STUDY).id, 0)
     if limit.seconds is not None:
         events = [e for e in events if e.time <= limit.seconds]
     if limit.cost is None:
-        return History(problem, events)
-    history = History(problem)
+        return History(history.problem, events)
+    cut = History(history.problem)
     for count, event in enumerate(events):
-        history.extend([event])
-        if history.cost > limit.cost:
-            return History(problem, events[:count])
-    return history
+        cut.extend([event])
+        if cut.cost > limit.cost:
+            return History(history.problem, events[:count])
+    return cut
 
 
 def _until(fidelity: Fidelity) -> float:

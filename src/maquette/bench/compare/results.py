@@ -16,6 +16,13 @@ from maquette.number import json_ready
 PACKED = "results.jsonl.xz"
 _CELLS = "cells"
 
+Key = tuple[str, str, int]  # task, optimizer, seed
+
+
+def key(cell: Cell) -> Key:
+    """Return under what a cell's result is found."""
+    return cell.task, cell.optimizer.name, cell.seed
+
 
 def path(folder: Path, cell: Cell) -> Path:
     """Return where a cell's result stands."""
@@ -38,10 +45,25 @@ def read(folder: Path) -> list[dict[str, Any]]:
     BenchmarkError
         If there are none, or a file is damaged; it is named.
     """
-    found = {(r["task"], r["optimizer"], r["seed"]): r for r in _all(folder)}
+    found = _by_key(folder)
     if not found:
         raise BenchmarkError(f"{folder} holds no results yet")
-    return [found[key] for key in sorted(found)]
+    return [found[k] for k in sorted(found)]
+
+
+def states(folder: Path) -> dict[Key, str]:
+    """Return how each cell that has a result ended.
+
+    Raises
+    ------
+    BenchmarkError
+        If a file is damaged; it is named.
+    """
+    return {k: str(r["state"]) for k, r in _by_key(folder).items()}
+
+
+def _by_key(folder: Path) -> dict[Key, dict[str, Any]]:
+    return {(r["task"], r["optimizer"], r["seed"]): r for r in _all(folder)}
 
 
 def pack(folder: Path) -> Path:

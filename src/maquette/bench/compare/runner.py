@@ -66,6 +66,9 @@ def run(
 ) -> Summary:
     """Run what is missing of a plan; the same call again does nothing more.
 
+    Several processes, on one machine or more, may work on one folder with different optimizers: a
+    cell that another one has finished meanwhile is not run again. Packed results count as run.
+
     Parameters
     ----------
     plan
@@ -89,13 +92,16 @@ def run(
     enter(folder, plan)
     write_whole(folder / ENVIRONMENT, json.dumps(describe(plan.optimizers), indent=1) + "\n")
     cells = plan.cells()
-    todo = [cell for cell in cells if not _has_result(folder, cell, retry)]
+    kept = results.states(folder)
+    todo = [c for c in cells if not _is_settled(kept.get(results.key(c)), retry)]
     states: dict[str, int] = {}
     messages: dict[str, str] = {}
     spent = [0.0, 0.0]
-    every = _run_all(todo, plan.suite, folder, processes, patience)
+    every = _run_all(todo, _Work(plan.suite, folder, patience, frozenset(kept)), processes)
     with (folder / TIMINGS).open("a", 1, encoding="utf-8") as log, closing(every):
         for count, done in enumerate(every, 1):
+            if done is None:
+                continue
             result, timing = done.result, done.timing
             states[result["state"]] = states.get(result["state"], 0) + 1
             if result["message"]:
@@ -105,30 +111,38 @@ def run(
             log.write(json.dumps({**key, **timing}) + "\n")
             if progress is not None:
                 progress(len(cells) - len(todo) + count, len(cells), result)
-    return Summary(len(todo), len(cells) - len(todo), states, messages, spent[0], spent[1])
+    ran = sum(states.values())
+    return Summary(ran, len(cells) - ran, states, messages, spent[0], spent[1])
 
 
-def _has_result(folder: Path, cell: Cell, retry: bool) -> bool:
-    place = results.path(folder, cell)
-    if not retry or not place.exists():
-        return place.exists()
-    return bool(json.loads(place.read_text(encoding="utf-8"))["state"] in ("done", "unsupported"))
+def _is_settled(state: str | None, retry: bool) -> bool:
+    """Whether a cell with this state, None if it has no result, needs no run."""
+    return state in ("done", "unsupported") if retry else state is not None
 
 
-def _run_all(
-    todo: list[Cell], suite: Suite, folder: Path, processes: int, patience: float
-) -> Generator[Done, None, None]:
+@final
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What processes need beside a cell; `old` are the keys of results that stood there before."""
+
+    suite: Suite
+    folder: Path
+    patience: float
+    old: frozenset[results.Key]
+
+
+def _run_all(todo: list[Cell], work: _Work, processes: int) -> Generator[Done | None, None, None]:
     if processes == 1 or len(todo) < 2:
-        peers = Peers(patience)
+        peers = Peers(work.patience)
         try:
             for cell in todo:
-                yield _run_one(cell, suite, folder, peers)
+                yield _run_one(cell, work, peers)
         finally:
             peers.close()
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context, initializer=_calm) as pool:
-        jobs = (pool.submit(_in_process, c, suite, folder, patience) for c in todo)
+        jobs = (pool.submit(_in_process, c, work) for c in todo)
         try:
             yield from _completed(jobs, 2 * processes)
         except BrokenProcessPool:
@@ -138,12 +152,22 @@ def _run_all(
             ) from None
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            for child in multiprocessing.active_children():
-                child.terminate()
+            _end(multiprocessing.active_children())
             raise
 
 
-def _completed(jobs: Iterable[Future[Done]], most: int) -> Iterator[Done]:
+def _end(children: list[multiprocessing.process.BaseProcess]) -> None:
+    """End processes, so that none writes a result after this."""
+    for child in children:
+        child.terminate()
+    for child in children:
+        child.join(1.0)
+        if child.is_alive():  # between two cells the signal has ended the first one alone
+            child.kill()
+            child.join()
+
+
+def _completed(jobs: Iterable[Future[Done | None]], most: int) -> Iterator[Done | None]:
     """Yield results as they come, with at most so many jobs under way or waiting."""
     source = iter(jobs)
     waiting = set(islice(source, most))
@@ -154,9 +178,12 @@ def _completed(jobs: Iterable[Future[Done]], most: int) -> Iterator[Done]:
             yield future.result()
 
 
-def _run_one(cell: Cell, suite: Suite, folder: Path, peers: Peers) -> Done:
-    done = run_cell(cell, suite, peers)
-    results.write(folder, cell, done.result)
+def _run_one(cell: Cell, work: _Work, peers: Peers) -> Done | None:
+    """Run a cell and keep its result; None if somebody else has run it meanwhile."""
+    if results.key(cell) not in work.old and results.path(work.folder, cell).exists():
+        return None
+    done = run_cell(cell, work.suite, peers)
+    results.write(work.folder, cell, done.result)
     return done
 
 
@@ -173,5 +200,5 @@ def _peers(patience: float) -> Peers:
     return peers
 
 
-def _in_process(cell: Cell, suite: Suite, folder: Path, patience: float) -> Done:
-    return _run_one(cell, suite, folder, _peers(patience))
+def _in_process(cell: Cell, work: _Work) -> Done | None:
+    return _run_one(cell, work, _peers(work.patience))
