@@ -34,7 +34,7 @@ WIDTH, DEPTH, WEIGHT_DECAY = 64, 2, 0.1
 WIDE = (-1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5)  # octaves about the expected optimum
 NARROW = (-1.5, -0.5, 0.0, 0.5, 1.5)  # where runs are dear, and once another seed has been seen
 # Cells of up to so many seconds a run get these seeds, in this order.
-TURNS = ((2, (0, 1, 2)), (8, (0, 1)), (99, (0, 1)), (8, (2,)), (99, (2,)), (1, (3, 4, 5, 6, 7)))
+TURNS = ((2, (0, 1)), (8, (0,)), (99, (0,)), (2, (2,)), (8, (1, 2)), (99, (1, 2)))
 HALF_DEPTH = "everett+completep(0.5)+sde"
 
 
@@ -202,7 +202,7 @@ def chains(peers: bool):
         first = unit if rule == "unit-package" else base
         shift = -1.0 if rule == "sp" else 0.0
         out.append([(first, 0.0), *(((rule, w, DEPTH, 1, 1), shift) for w in (128, 256, 512))])
-    for rule in ("auto", HALF_DEPTH, "sp", *(("unit-package",) if peers else ())):
+    for rule in ("auto", "sp", *(("unit-package",) if peers else ()), HALF_DEPTH):
         first = unit if rule == "unit-package" else base
         out.append([(first, 0.0), *(((rule, WIDTH, d, 1, 1), 0.0) for d in (4, 8, 16))])
     for rule in ("none", "sde"):
@@ -245,6 +245,9 @@ def main() -> None:
             losses[octave] = r["loss"]
         return losses[octave]
 
+    def top(cell):
+        return vertex({s: v for (c, s), v in done.items() if c == cell})
+
     def sweep(cell, seed: int, centre: float, offsets) -> None:
         if len(done.get((cell, seed), ())) < len(NARROW):
             for offset in offsets:
@@ -255,24 +258,23 @@ def main() -> None:
             if best not in (min(losses), max(losses)):
                 break
             evaluate(cell, seed, best + (0.5 if best == max(losses) else -0.5))
+        print(seed, *cell, f"{top(cell):.2f} {min(done[cell, seed].values()):.4f}", flush=True)
 
-    def top(cell):
-        return vertex({s: v for (c, s), v in done.items() if c == cell})
+    def follow(chain, seed: int, dearest: float) -> None:
+        before = 0.0 if chain[0][0][0] == "unit-package" else -7.0
+        for cell, shift in chain:
+            before += shift
+            seen = any(c == cell and len(v) >= len(NARROW) for (c, _), v in done.items())
+            if cost(cell) < dearest:
+                at = round(2 * (top(cell) if seen else before)) / 2
+                sweep(cell, seed, at, NARROW if seen or cost(cell) > 4 else WIDE)
+                seen = True
+            before = top(cell) if seen else before
 
     for dearest, seeds in TURNS:
         for seed in seeds:
             for chain in chains(o.peers is not None):
-                before = 0.0 if chain[0][0][0] == "unit-package" else -7.0
-                for cell, shift in chain:
-                    seen = any(c == cell and len(v) >= len(NARROW) for (c, _), v in done.items())
-                    if cost(cell) < dearest:
-                        at = round(2 * (top(cell) if seen else before + shift)) / 2
-                        sweep(cell, seed, at, NARROW if seen or cost(cell) > 4 else WIDE)
-                    seen = seen or (cell, seed) in done
-                    before = top(cell) if seen else before + shift
-                    if (cell, seed) in done:
-                        least = min(done[cell, seed].values())
-                        print(seed, *cell, f"{before:.2f} {least:.4f}", flush=True)
+                follow(chain, seed, dearest)
 
 
 if __name__ == "__main__":

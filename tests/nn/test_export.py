@@ -7,6 +7,7 @@ import re
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from maquette.errors import PlanError
 from maquette.nn import plan
@@ -27,15 +28,39 @@ def first(overrides, name):
     return found
 
 
-def test_torchtitan(example):
-    text = example.to_regex("torchtitan")
+def titan(text):
     names = {"ParamGroupConfig": SimpleNamespace}
     exec(text, names)
-    rows = [(g.pattern, g.lr_multiplier, g.weight_decay_multiplier) for g in names["param_groups"]]
+    return [(g.pattern, g.optimizer_name, g.optimizer_kwargs) for g in names["param_groups"]]
+
+
+def test_torchtitan(example):
+    rows = titan(example.to_regex("torchtitan", lr=0.01, weight_decay=0.1))
     for name, p in example.parameters.items():
-        assert first(rows, name) == pytest.approx([p.lr, decay(p)])
+        optimizer, kwargs = first(rows, name)
+        assert optimizer == "AdamW"
+        assert kwargs["lr"] == pytest.approx(0.01 * p.lr)
+        assert kwargs["weight_decay"] == pytest.approx(0.1 * decay(p))
+        assert kwargs["eps"] == pytest.approx(1e-8 * p.eps)
     assert "blocks.17.up.weight" not in example.parameters
-    assert first(rows, "blocks.17.up.weight") == pytest.approx([1 / 4, 4])
+    assert first(rows, "blocks.17.up.weight")[1]["lr"] == pytest.approx(0.01 / 4)
+    torch.optim.AdamW([{"params": [torch.zeros(2)], **kwargs} for _, _, kwargs in rows])
+    with pytest.raises(PlanError, match="pass lr="):
+        example.to_regex("torchtitan")
+
+
+def test_torchtitan_steps_matrices_by_muon_and_the_rest_by_adamw():
+    base, target = {"width": 16, "depth": 2}, {"width": 64, "depth": 2}
+    p = plan(nets.GroupedQuery, base, target, optimizer="muon")
+    rows = titan(p.to_regex("torchtitan", lr=0.02))
+    for name, row in p.parameters.items():
+        optimizer, kwargs = first(rows, name)
+        assert optimizer.lower() == row.optimizer
+        assert kwargs["lr"] == pytest.approx(0.02 * row.lr)
+    matrices = [kwargs for _, optimizer, kwargs in rows if optimizer == "Muon"]
+    torch.optim.Muon([{"params": [torch.zeros(2, 2)], **kwargs} for kwargs in matrices])
+    with pytest.raises(PlanError, match="Adam, AdamW, Muon, not lion"):
+        plan(nets.Tied, {"width": 16}, {"width": 32}, optimizer="lion").to_regex("torchtitan", lr=1)
 
 
 def test_nemo(example):
