@@ -23,6 +23,7 @@ from maquette.scaling.findings import (
     table_findings,
 )
 from maquette.scaling.mean import optimum
+from maquette.scaling.measured import measured
 from maquette.scaling.posterior import Mode, Problem
 from maquette.scaling.recipe import Estimate, Recipe, least_regret
 from maquette.scaling.runs import Runs
@@ -72,8 +73,10 @@ class DriftModel:
         config = self._config(levels, x)
         interval, drift, drift_interval = {}, {}, {}
         parts = self.draws.layout.split(self.draws.theta)
+        rng = np.random.default_rng([self.draws.seed, 6])
+        found = measured(target, self.runs, self.mode.scatter.sigma, rng)
         for j, setting in enumerate(self.runs.numeric):
-            low, high = np.percentile(target.centre[:, j], [LOW, HIGH])
+            low, high = np.percentile(found[:, j], [LOW, HIGH])
             interval[setting.name] = (setting.decode(float(low)), setting.decode(float(high)))
             slopes = parts.b[:, 1 : 1 + s.size, j] * setting.unit
             names = [a.name for a in self.runs.varying]

@@ -47,7 +47,8 @@ class Recipe:
     config
         Recommended settings.
     interval
-        90 % interval of the optimum of each numeric setting.
+        90 % interval of what a sweep at the target would call the best value of each numeric
+        setting, as fine and as noisy as the sweeps at hand (`DriftModel.optimum`: of the optimum).
     loss
         Expected loss of one run of the recipe with its 90 % interval.
     drift
