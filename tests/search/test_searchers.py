@@ -133,6 +133,20 @@ def test_the_gradient_of_the_acquisition():
         np.testing.assert_allclose(gradient, numeric, rtol=1e-4, atol=1e-5)
 
 
+def test_what_a_measurement_cannot_tell_is_no_improvement():
+    """Where thirty noisy measurements lie close together, the search leaves for elsewhere."""
+    group = np.array([0])
+    x = np.concatenate([np.full(30, 0.5), [0.9]])[:, None]
+    data = Points(x, group, np.zeros(31, dtype=np.intp))
+    y = np.concatenate([np.zeros(30), [1.5]])
+    here, there = (Points(np.array([[at]]), group, np.array([0])) for at in (0.51, 0.1))
+    noisy = condition(Hyperparameters(np.array([-1.5]), 0.0, math.log(0.2), -math.inf), data, y)
+    assert LogEI(noisy, 0.0)(there) > LogEI(noisy, 0.0)(here)
+    mean, variance = noisy.predict(here)
+    gain = expected_improvement(mean[0], variance[0] / math.sqrt(variance[0] + 0.2), 0.0)
+    assert float(LogEI(noisy, 0.0)(here)[0]) == pytest.approx(math.log(gain))
+
+
 def test_where_trials_fail_success_is_unlikely():
     group = np.array([0])
     x = np.linspace(0, 1, 21)[:, None]

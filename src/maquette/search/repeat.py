@@ -41,7 +41,7 @@ def gains(posterior: Posterior, known: Points, new: Points) -> tuple[Array, floa
     In the posterior's standard units.
     """
     mean, C = posterior.joint(known.joined(new))
-    noise, m = math.exp(posterior.theta.noise), len(known)
+    noise, m = posterior.theta.noise_variance, len(known)
     slope = C / np.sqrt(np.maximum(np.diag(C), 0.0) + noise)  # column p: what measuring p does
     z, weight = np.polynomial.hermite_e.hermegauss(NODES)
     weight = weight / weight.sum()

@@ -133,7 +133,7 @@ def _alpha(theta: Hyperparameters, K: Array, y: Array, weight: Array) -> Array:
 
     rows = np.flatnonzero(weight)
     part = K[np.ix_(rows, rows)].copy()
-    part.flat[:: len(rows) + 1] += math.exp(theta.noise) / weight[rows]
+    part.flat[:: len(rows) + 1] += theta.noise_variance / weight[rows]
     alpha = np.zeros(len(y))
     alpha[rows] = lapack.dpotrs(cholesky(part), y[rows], lower=1)[0]
     return alpha

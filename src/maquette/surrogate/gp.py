@@ -94,6 +94,11 @@ class Hyperparameters:
         return points.Z * np.exp(-self.length)[points.group]
 
     @property
+    def noise_variance(self) -> float:
+        """Variance of a measurement about the function."""
+        return math.exp(self.noise)
+
+    @property
     def variance(self) -> float:
         """Prior variance of the function at one point."""
         return 1.0 + math.exp(self.signal) + math.exp(self.cell) + math.exp(self.effects)

@@ -103,7 +103,7 @@ class Posterior:
         n, m = len(self.points), len(at)
         B = _solve(self.L, covariance(self.theta, self.points, at))
         corner = covariance(self.theta, at, at) - B.T @ B
-        corner.flat[:: m + 1] += math.exp(self.theta.noise)
+        corner.flat[:: m + 1] += self.theta.noise_variance
         L = np.zeros((n + m, n + m))
         L[:n, :n], L[n:, :n], L[n:, n:] = self.L, B.T, cholesky(corner)
         alpha = np.concatenate([self.alpha, np.zeros(m)])
@@ -113,7 +113,7 @@ class Posterior:
 def condition(theta: Hyperparameters, points: Points, y: Array) -> Posterior:
     """Return the posterior after values y (n,) were measured, with noise, at n points."""
     K = covariance(theta, points, points)
-    K.flat[:: len(K) + 1] += math.exp(theta.noise)
+    K.flat[:: len(K) + 1] += theta.noise_variance
     L = cholesky(K) if len(K) else np.empty((0, 0))
     alpha = lapack.dpotrs(L, y, lower=1)[0] if len(K) else np.empty(0)
     return Posterior(theta, points, L, alpha)
