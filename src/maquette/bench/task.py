@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol, final, runtime_checkable
 
 import numpy as np
@@ -24,6 +25,7 @@ from maquette.simulate import End, stretch
 from maquette.simulate.replay import Moment
 from maquette.space import Choice, Space
 from maquette.space.columns import gather
+from maquette.space.parameter import Parameter
 from maquette.trial import Report, State, Trial
 
 Array = NDArray[np.float64]
@@ -270,14 +272,21 @@ class Task:
         return {k: self.levels[k][v] if k in self.levels else v for k, v in config.items()}
 
     def _values(self, configs: Sequence[Mapping[str, Any]]) -> Array:
-        values = gather(configs, dict(self.space.items()))
-        low, high = np.array([_range(p) for p in self.space.values()]).T
+        parameters, low, high, free = self._bounds
+        values = gather(configs, parameters)
         sound = (values >= low) & (values <= high)
-        free = np.array([bool(p.when) for p in self.space.values()])
-        sound |= np.isnan(values) & free
-        for i in np.flatnonzero(~sound.all(axis=1)).tolist():
-            self.space.check(configs[i])
+        if not sound.all():
+            sound |= np.isnan(values) & free
+            for i in np.flatnonzero(~sound.all(axis=1)).tolist():
+                self.space.check(configs[i])
         return values
+
+    @cached_property
+    def _bounds(self) -> tuple[dict[str, Parameter], Array, Array, NDArray[np.bool_]]:
+        """The parameters, the ends of their coded values, and which may be inactive."""
+        parameters = dict(self.space.items())
+        low, high = np.array([_range(p) for p in parameters.values()]).T
+        return parameters, low, high, np.array([bool(p.when) for p in parameters.values()])
 
     def _rows(self, rows: Sequence[int] | Rows | None, n: int) -> Rows | None:
         if rows is None:

@@ -103,12 +103,23 @@ class PeerProcess:
                 start_new_session=True,
             )
         self._rest = b""
+        self._posted: list[tuple[str, Mapping[str, Any]]] = []
+        self._ready = selectors.PollSelector()
+        if self._process.stdout is not None:
+            self._ready.register(self._process.stdout, selectors.EVENT_READ)
 
     def __enter__(self) -> PeerProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def post(self, op: str, **arguments: Any) -> None:
+        """Send word that needs no answer, along with the next request.
+
+        What goes wrong with it is raised there. What was posted last before a `start` is dropped.
+        """
+        self._posted.append((op, {"op": op, **arguments}))
 
     def request(self, op: str, **arguments: Any) -> Any:
         """Send a request and return its answer.
@@ -123,11 +134,17 @@ class PeerProcess:
             If the peer cannot do it.
         """
         began = time.monotonic()
+        before = [] if op == "start" else self._posted
+        said, self._posted = [*before, (op, {"op": op, **arguments})], []
         try:
-            self._send(json.dumps({"op": op, **arguments}).encode() + b"\n")
-            line = self._line(op, began + self._patience)
+            self._send("".join(json.dumps(message) + "\n" for _, message in said).encode())
+            lines = [self._line(name, began + self._patience) for name, _ in said]
         finally:
             self.seconds += time.monotonic() - began
+        answers = [self._read(name, line) for (name, _), line in zip(said, lines, strict=True)]
+        return answers[-1]
+
+    def _read(self, op: str, line: bytes) -> Any:
         try:
             answer: Mapping[str, Any] = json.loads(line)
         except ValueError:
@@ -141,6 +158,7 @@ class PeerProcess:
     def close(self) -> None:
         """End the process and remove what it wrote."""
         process = self._process
+        self._ready.close()
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
                 try:
@@ -180,19 +198,17 @@ class PeerProcess:
         pipe = self._process.stdout
         if pipe is None:
             raise self._gone("without a pipe")
-        with selectors.DefaultSelector() as ready:
-            ready.register(pipe, selectors.EVENT_READ)
-            while b"\n" not in self._rest:
-                left = until - time.monotonic()
-                if left <= 0 or not ready.select(left):
-                    self._kill()
-                    raise PeerHungError(
-                        f"{self.name} gave no answer to {op} within {self._patience:g} s"
-                    )
-                more = os.read(pipe.fileno(), 1 << 16)
-                if not more:
-                    raise self._gone(f"at {op}")
-                self._rest += more
+        while b"\n" not in self._rest:
+            left = until - time.monotonic()
+            if left <= 0 or not self._ready.select(left):
+                self._kill()
+                raise PeerHungError(
+                    f"{self.name} gave no answer to {op} within {self._patience:g} s"
+                )
+            more = os.read(pipe.fileno(), 1 << 16)
+            if not more:
+                raise self._gone(f"at {op}")
+            self._rest += more
         line, _, self._rest = self._rest.partition(b"\n")
         return line
 

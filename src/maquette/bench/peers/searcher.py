@@ -123,7 +123,7 @@ class PeerSearcher:
                 wrong = error
                 self.refused += 1
                 failed = {"state": "crashed", "loss": None, "seconds": 0.0, "cost": 0.0}
-                self._peer.request("tell", trial=name, **failed)
+                self._peer.post("tell", trial=name, **failed)
                 continue
             self._names[number] = name
             self.until[number] = answer["until"]
@@ -138,13 +138,13 @@ class PeerSearcher:
         name = self._names.pop(trial.number, None)
         if name is not None:
             spent = {"seconds": trial.seconds, "cost": trial.cost}
-            self._peer.request("tell", trial=name, state=trial.state.value, loss=loss, **spent)
+            self._peer.post("tell", trial=name, state=trial.state.value, loss=loss, **spent)
         elif not self._observes:
             raise PeerUnsupportedError(
                 f"{self._peer.name} cannot be told of configs that it did not propose"
             )
         elif loss is not None:
-            self._peer.request("observe", config=dict(trial.config), loss=loss)
+            self._peer.post("observe", config=dict(trial.config), loss=loss)
 
 
 @final
