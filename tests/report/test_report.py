@@ -9,14 +9,15 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import maquette as mq
 from maquette.history import History, Problem
 from maquette.objective import Objective
 from maquette.report import Evidence, answers, figures, gather, render, write
-from maquette.report.answers import best_answer, flat_answer, target_answer
-from maquette.report.boundary import at_the_edge
+from maquette.report.answers import best_answer, flat_answer, matter_answer, target_answer
+from maquette.report.boundary import at_the_edge, flatness, untried
 from maquette.report.importance import effects
 from maquette.report.svg import Axis
 from maquette.report.words import listed, percent, short
@@ -231,3 +232,36 @@ def test_a_valley_that_is_not_the_runs_own_says_nothing(lift: float, factor: flo
         low, high = evidence.model.flatness(0.01)["x"]
         assert low <= 0.3 <= high
         assert evidence.model.recipe().config["x"] == pytest.approx(0.3, abs=0.05)
+
+
+@pytest.fixture(scope="module")
+def mixed() -> Evidence:
+    """Thirty trials of a float, an integer and a choice of which one value is never tried."""
+    where = Space(
+        {
+            "drop": Float(0.0, 0.5),
+            "layers": mq.Int(1, 6),
+            "act": mq.Choice(["relu", "gelu", "silu"]),
+            "wd": Float(0.0, 0.3),
+        }
+    )
+    script = Script(Problem(where, Objective.parse("loss")))
+    for i, config in enumerate(where.sample(np.random.default_rng(3), 30)):
+        config["act"] = ("relu", "silu")[i % 2]
+        loss = 2 + (config["drop"] - 0.1) ** 2 + 0.05 * (config["layers"] - 4) ** 2
+        script.try_config(config, loss=loss + 0.1 * (config["act"] == "relu"))
+    return gather(script.history)
+
+
+def test_what_is_flat_ends_where_the_space_ends(mixed):
+    found = flatness(mixed)
+    assert 0.0 <= found["drop"][0] < 0.1 < found["drop"][1] <= 0.5
+    assert found["wd"] == pytest.approx((0.0, 0.3), abs=2e-3)
+    assert found["layers"] == (4, 4)
+    assert "layers at 4" in flat_answer(mixed)
+    assert "-" not in re.sub("[a-z]-[a-z]", "", flat_answer(mixed))
+
+
+def test_values_never_tried_are_named(mixed):
+    assert "No trial finished with act gelu." in matter_answer(mixed)
+    assert "silu" not in untried(mixed)[0]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from maquette.history import History
 from maquette.report.attribution import matter
-from maquette.report.boundary import at_the_edge, cliff
+from maquette.report.boundary import at_the_edge, cliff, flatness, untried
 from maquette.report.evidence import Evidence, gather
 from maquette.report.front import front_answer
 from maquette.report.importance import effects
@@ -125,14 +125,17 @@ def flat_answer(evidence: Evidence) -> str:
     model = evidence.model
     if model is None:
         return f"Flatness and noise are not known: {evidence.missing}."
-    flat = model.flatness(0.01, **evidence.at)
     where = f" at {place(evidence.at)}" if evidence.at else ""
     text = (
         f"Less than 1 % of loss is lost{where} with "
-        + listed(f"{name} from {ranged(*ends)}" for name, ends in flat.items())
+        + listed(f"{name} {_extent(*ends)}" for name, ends in flatness(evidence).items())
         + "."
     )
     return " ".join([text, _cliff(evidence), _noise(model)])
+
+
+def _extent(low: float, high: float) -> str:
+    return f"at {short(low)}" if low == high else f"from {ranged(low, high)}"
 
 
 def _cliff(evidence: Evidence) -> str:
@@ -169,7 +172,7 @@ def matter_answer(evidence: Evidence) -> str:
     """Say what mattered, what did not, and whether more budget would help."""
     model = evidence.model
     if model is None:
-        return matter(evidence)
+        return " ".join([matter(evidence), *untried(evidence)]).strip()
     residual = model.noise()["residual"] or 0.0
     found = effects(evidence)
     small = [e for e in found if e.mean < max(residual, 1e-4)]
@@ -182,7 +185,7 @@ def matter_answer(evidence: Evidence) -> str:
         parts.append(
             f"{listed(e.name for e in small)} made less difference than the scatter of runs."
         )
-    return " ".join([*parts, more_budget(evidence)])
+    return " ".join([*parts, *untried(evidence), more_budget(evidence)])
 
 
 def more_budget(evidence: Evidence) -> str:

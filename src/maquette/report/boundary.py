@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 
 from maquette.report.evidence import Evidence
-from maquette.space import Float, Int
+from maquette.report.words import listed, short
+from maquette.space import Choice, Float, Int, Parameter
+from maquette.trial import State
 
 NEAR = 0.03  # of a range, in the parameter's own scale
 FURTHEST = 64.0  # times the recommended value
@@ -36,6 +38,52 @@ def at_the_edge(evidence: Evidence) -> list[tuple[str, str, float]]:
         elif part >= 1 - NEAR:
             found.append((name, "upper", float(parameter.high)))
     return found
+
+
+def flatness(evidence: Evidence) -> dict[str, tuple[float, float]]:
+    """Return the range of each setting within which less than 1 % of loss is lost.
+
+    Cut where the space ends, and to whole numbers for integers. Where a scale is declared a setting
+    in log scale may be best beyond the range that was searched at the proxies: it is not cut.
+    """
+    if evidence.model is None:
+        return {}
+    space = dict(evidence.history.space)
+    found = evidence.model.flatness(0.01, **evidence.at)
+    return {name: _possible(evidence, space.get(name), *ends) for name, ends in found.items()}
+
+
+def _possible(
+    evidence: Evidence, parameter: Parameter | None, low: float, high: float
+) -> tuple[float, float]:
+    """Return the part of a range that a parameter can take."""
+    ends = low, high
+    if isinstance(parameter, Float | Int) and not (evidence.history.axes and parameter.log):
+        least, most = float(parameter.low), float(parameter.high)
+        ends = min(max(low, least), most), min(max(high, least), most)
+    if isinstance(parameter, Int):
+        inner = math.ceil(ends[0] - 1e-9), math.floor(ends[1] + 1e-9)
+        ends = min(inner), max(inner)
+    return ends
+
+
+def untried(evidence: Evidence) -> list[str]:
+    """Name the values of choices that no trial finished with: nothing is known of them."""
+    kept = [t for t in evidence.history.trials if t.state is State.DONE]
+    parts = []
+    for name, parameter in evidence.history.space.items():
+        if not isinstance(parameter, Choice):
+            continue
+        tried = {_key(t.config[name]) for t in kept if name in t.config}
+        missing = [short(v) for v in parameter.values if _key(v) not in tried]
+        if tried and missing:
+            parts.append(f"No trial finished with {name} {listed(missing)}.")
+    return parts
+
+
+def _key(value: object) -> tuple[type, object]:
+    """Tell 1 from True."""
+    return type(value), value
 
 
 def cliff(evidence: Evidence) -> tuple[str, float, float] | None:

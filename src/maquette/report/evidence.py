@@ -114,7 +114,7 @@ def _best(history: History) -> Best | None:
 def _model(history: History) -> tuple[Any, str]:
     """Fit the drift model; without a scale it is the same valley at one scale."""
     from maquette import scaling
-    from maquette.scaling.evidence import runs
+    from maquette.scaling.evidence import hard_bounds, runs
     from maquette.study.evidence import fit_drift
 
     done = finished_with_result(history)
@@ -124,7 +124,8 @@ def _model(history: History) -> tuple[Any, str]:
         if history.axes:
             return fit_drift("study", history), ""
         table, settings = runs(history)
-        model = scaling.fit(table, settings=settings, scale=[], loss="loss")
+        bounds = hard_bounds(history.space, settings)
+        model = scaling.fit(table, settings=settings, scale=[], loss="loss", bounds=bounds)
         return (None, missing) if (missing := _misfit(history, model)) else (model, "")
     except MaquetteError as error:
         return None, str(error)

@@ -6,7 +6,7 @@ import math
 from html import escape
 from typing import Any
 
-from maquette.report.boundary import at_the_edge
+from maquette.report.boundary import at_the_edge, flatness
 from maquette.report.evidence import Evidence
 from maquette.report.words import ranged, short
 from maquette.space import Choice
@@ -17,7 +17,7 @@ def recipe_table(evidence: Evidence) -> str:
     recipe, model = evidence.recipe, evidence.model
     if recipe is None or model is None:
         return best_table(evidence)
-    flat = model.flatness(0.01, **recipe.at)
+    flat = flatness(evidence)
     edges = {name: side for name, side, _ in at_the_edge(evidence)}
     axes = list(dict.fromkeys(a for by in recipe.drift.values() for a in by))
     head = "".join(f"<th>goes with {escape(a)} as</th>" for a in axes)
@@ -42,10 +42,10 @@ def recipe_table(evidence: Evidence) -> str:
 
 def best_table(evidence: Evidence) -> str:
     """The best config, where there is no target."""
-    best, model = evidence.best, evidence.model
+    best = evidence.best
     if best is None:
         return ""
-    flat = model.flatness(0.01, **evidence.at) if model is not None else {}
+    flat = flatness(evidence)
     rows = "".join(
         f'<tr><th>{escape(name)}</th><td class="value">{escape(short(value))}</td>'
         f"<td>{ranged(*flat[name]) if name in flat else ''}</td></tr>"
