@@ -17,7 +17,7 @@ from maquette.history import History, Problem
 from maquette.objective import Objective
 from maquette.report import Evidence, answers, figures, gather, render, write
 from maquette.report.answers import best_answer, flat_answer, matter_answer, target_answer
-from maquette.report.boundary import at_the_edge, flatness, untried
+from maquette.report.boundary import at_the_edge, flatness, held_back, untried
 from maquette.report.importance import effects
 from maquette.report.svg import Axis
 from maquette.report.words import listed, percent, short
@@ -265,3 +265,14 @@ def test_what_is_flat_ends_where_the_space_ends(mixed):
 def test_values_never_tried_are_named(mixed):
     assert "No trial finished with act gelu." in matter_answer(mixed)
     assert "silu" not in untried(mixed)[0]
+
+
+def test_an_end_that_holds_nothing_back_is_no_advice(mixed):
+    """Zero is where a range has to start, and what has no effect may stand anywhere."""
+    best = mixed.best
+    assert best is not None
+    where = {**best.config, "drop": 0.0, "wd": 0.3, "layers": 4}
+    stood = replace(mixed, best=replace(best, config=where), model=None)
+    assert {name for name, _, _ in at_the_edge(stood)} == {"drop", "wd"}
+    assert held_back(stood) == []
+    assert "No end of a range holds it back." in best_answer(stood)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from maquette.history import History
 from maquette.report.attribution import matter
-from maquette.report.boundary import at_the_edge, cliff, flatness, untried
+from maquette.report.boundary import at_the_edge, cliff, flatness, held_back, untried
 from maquette.report.evidence import Evidence, gather
 from maquette.report.front import front_answer
 from maquette.report.importance import effects
@@ -111,9 +111,11 @@ def _measured_gain(evidence: Evidence, best: Best) -> list[str]:
 
 
 def _edges(evidence: Evidence) -> list[str]:
-    found = at_the_edge(evidence)
-    if not found:
+    if not at_the_edge(evidence):
         return ["It sits on no boundary of the space."]
+    found = held_back(evidence)
+    if not found:
+        return ["No end of a range holds it back."]
     return [
         f"{name} sits on the {side} end of its range ({short(value)}): widen it."
         for name, side, value in found

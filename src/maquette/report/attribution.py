@@ -35,6 +35,12 @@ def importance_of(evidence: Evidence) -> Importance | None:
     return found
 
 
+def idle(evidence: Evidence) -> set[str]:
+    """Return the settings of which no effect shows; none where too few trials can tell."""
+    found = importance_of(evidence)
+    return set() if found is None else {e.name for e in found if e.total < SMALL}
+
+
 def matter(evidence: Evidence) -> str:
     """Say what mattered, what does not, and what more trials are expected to gain."""
     found = importance_of(evidence)
@@ -44,7 +50,8 @@ def matter(evidence: Evidence) -> str:
     parts = []
     if large:
         shares = listed(f"{e.name} ({percent(e.total)})" for e in large)
-        parts.append(f"What mattered, by its share of the variance over the space: {shares}.")
+        both = " (what two do together counts with each)" if sum(e.total for e in large) > 1 else ""
+        parts.append(f"What mattered, by its share of the variance over the space{both}: {shares}.")
     pairs = [i for i in found.interactions if i.share >= SMALL]
     if pairs:
         told = listed(f"{i.names[0]} with {i.names[1]} ({percent(i.share)})" for i in pairs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from maquette.report.attribution import idle
 from maquette.report.evidence import Evidence
 from maquette.report.words import listed, short
 from maquette.space import Choice, Float, Int, Parameter
@@ -38,6 +39,19 @@ def at_the_edge(evidence: Evidence) -> list[tuple[str, str, float]]:
         elif part >= 1 - NEAR:
             found.append((name, "upper", float(parameter.high)))
     return found
+
+
+def held_back(evidence: Evidence) -> list[tuple[str, str, float]]:
+    """Return those of `at_the_edge` that a wider range might better.
+
+    A range that starts at zero is taken to start where it must, and where trials show no effect of
+    a setting its end is as good as any value.
+    """
+    found = [edge for edge in at_the_edge(evidence) if edge[1:] != ("lower", 0.0)]
+    if not found:
+        return []
+    without = idle(evidence)
+    return [edge for edge in found if edge[0] not in without]
 
 
 def flatness(evidence: Evidence) -> dict[str, tuple[float, float]]:

@@ -6,7 +6,7 @@ import math
 from html import escape
 from typing import Any
 
-from maquette.report.boundary import at_the_edge, flatness
+from maquette.report.boundary import flatness, held_back
 from maquette.report.evidence import Evidence
 from maquette.report.words import ranged, short
 from maquette.space import Choice
@@ -18,7 +18,7 @@ def recipe_table(evidence: Evidence) -> str:
     if recipe is None or model is None:
         return best_table(evidence)
     flat = flatness(evidence)
-    edges = {name: side for name, side, _ in at_the_edge(evidence)}
+    edges = {name: side for name, side, _ in held_back(evidence)}
     axes = list(dict.fromkeys(a for by in recipe.drift.values() for a in by))
     head = "".join(f"<th>goes with {escape(a)} as</th>" for a in axes)
     rows = []

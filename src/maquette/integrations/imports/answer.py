@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from maquette.integrations.imports.write import Imported
 from maquette.report.answers import answers
-from maquette.report.boundary import at_the_edge
+from maquette.report.boundary import held_back
 from maquette.report.evidence import Evidence, finished_with_result, gather
 from maquette.space import Choice
 from maquette.space.parameter import Parameter, needs, show
@@ -66,7 +66,7 @@ class Answer:
                 f"runs of {len(groups)} projects are mixed, and their results may not be "
                 f"comparable: {shown}; --from NAME takes one"
             )
-        for name, end, bound in at_the_edge(self.evidence):
+        for name, end, bound in held_back(self.evidence):
             found.append(
                 f"the best {name} is at the {end} end of what was tried ({bound:.4g}): better ones "
                 "may lie beyond"
