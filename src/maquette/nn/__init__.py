@@ -6,6 +6,7 @@ mq.nn.prepare(model, plan)
 optimizer = torch.optim.AdamW(mq.nn.param_groups(model, plan, lr=0.01, weight_decay=0.1))
 """
 
+from maquette.nn import unit
 from maquette.nn.checks import Check, Fault, Slope, check
 from maquette.nn.groups import Options, param_groups, prepare
 from maquette.nn.modules import module_space, with_modules
@@ -28,5 +29,6 @@ __all__ = [
     "param_groups",
     "plan",
     "prepare",
+    "unit",
     "with_modules",
 ]
