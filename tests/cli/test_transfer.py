@@ -138,3 +138,42 @@ def test_settings_to_paste(table: Cli) -> None:
     wrong = table("transfer", "runs.csv", *BOTH, "--format", "yaml")
     assert wrong.code == 2
     assert "toml, json, args, python, hf, torch" in wrong.err
+
+
+def test_a_column_of_costs_prices_the_target_and_the_proxies(table: Cli) -> None:
+    lines = Path("runs.csv").read_text().splitlines()
+    priced = [f"{lines[0]},dollars,state"]
+    priced += [f"{line},{float(line.split(',')[1]) ** 2 / 1e4!r},done" for line in lines[1:]]
+    priced[-1] = priced[-1].replace("done", "stopped")
+    Path("priced.csv").write_text("\n".join(priced))
+    ask = ("transfer", "priced.csv", *BOTH, "--state", "state", "--cost", "dollars")
+    cost = table(*ask, "--at", "N=3200", "--json").json["cost"]
+    assert cost["unit"] == "dollars"
+    assert cost["mean"] == pytest.approx(1024, rel=0.2)
+    assert cost["interval"][0] < 1024 < cost["interval"][1]
+    assert "One run of it costs" in table(*ask, "--at", "N=3200").out
+    free = [line.rsplit(",", 2)[0] + ",,done" for line in priced[1:]]
+    Path("priced.csv").write_text("\n".join([priced[0], *free]))
+    refused = table(*ask, "--at", "N=3200")
+    assert refused.code == 2
+    assert "no run that went to its end has a positive dollars" in refused.err
+
+
+def test_a_rule_says_the_settings_by_role(table: Cli) -> None:
+    text = Path("runs.csv").read_text().replace("rate,N", "lr,N", 1)
+    Path("named.csv").write_text(text)
+    ask = ("transfer", "named.csv", "--settings", "lr", "--scale", "N", "--no-laws")
+    ruled = (*ask, "--rule", "mup+completep", "--ratio", "width=16,depth=4")
+    found = table(*ruled, "--json").json
+    base = found["config"]["lr"]
+    assert found["roles"]["hidden"]["lr"] == pytest.approx(base / 16)
+    assert found["roles"]["embedding"]["lr"] == pytest.approx(base)
+    assert found["multipliers"]["residual"] == pytest.approx(1 / 4)
+    assert "config_overrides" in table(*ruled, "--format", "megatron").out
+    assert "--ratio width=16,depth=8" in table(*ask, "--rule", "mup").err
+    assert "mup" in table(*ask, "--rule", "mpu", "--ratio", "width=2").err
+    nameless = table(
+        "transfer", "runs.csv", *BOTH, "--at", "N=800", "--rule", "mup", "--ratio", "width=2"
+    )
+    assert nameless.code != 0
+    assert "customary name" in nameless.err

@@ -89,3 +89,85 @@ def test_a_recipe_from_laws_has_every_form(form: str) -> None:
     assert "0.95" in text
     if form not in ("json", "args"):
         assert "# Maquette, for N 1e+09, D 2e+10: caution" in text
+
+
+ROLES = {
+    "embedding": {"peak_lr": 1e-3, "wd": 0.1},
+    "hidden": {"peak_lr": 1e-4, "wd": 1.0},
+    "readout": {"peak_lr": 1e-4, "wd": 1.0},
+    "vector": {"peak_lr": 1e-3, "wd": 0.1},
+}
+
+
+def test_every_form_holds_the_settings_of_every_role() -> None:
+    assert tomllib.loads(written(CONFIG, ABOUT, "toml", ROLES))["roles"] == ROLES
+    assert json.loads(written(CONFIG, ABOUT, "json", ROLES))["roles"] == ROLES
+    assert ast.literal_eval(written(CONFIG, "", "python", ROLES))["roles"] == ROLES
+    words = shlex.split(written(CONFIG, ABOUT, "args", ROLES))
+    assert words[words.index("--hidden.peak_lr") + 1] == "0.0001"
+
+
+def test_torch_groups_step_each_role_at_its_own_rate() -> None:
+    torch = pytest.importorskip("torch")
+    model = torch.nn.ModuleDict(
+        {
+            "embed": torch.nn.Embedding(5, 4),
+            "block": torch.nn.Linear(4, 4),
+            "head": torch.nn.Linear(4, 5, bias=False),
+        }
+    )
+    program: dict[str, object] = {"model": model}
+    exec(written(CONFIG, ABOUT, "torch", ROLES), program)  # what a person pastes
+    names = {p: n for n, p in model.named_parameters()}
+    groups = program["optimizer"].param_groups  # type: ignore[attr-defined]
+    rates = {names[p]: g["lr"] for g in groups for p in g["params"]}
+    assert rates == {
+        "embed.weight": 1e-3,
+        "block.weight": 1e-4,
+        "head.weight": 1e-4,
+        "block.bias": 1e-3,
+    }
+
+
+def test_trainer_passes_the_groups_on() -> None:
+    text = written(CONFIG, ABOUT, "hf", ROLES)
+    ast.parse(text)
+    assert "learning_rate=0.0001" in text
+    assert "optimizers=(optimizer, None)" in text
+    assert "'hidden': {'lr': 0.0001" in text
+
+
+def test_megatron_takes_flags_and_overrides() -> None:
+    flags, *rest = written(CONFIG, "", "megatron").splitlines()
+    words = shlex.split(flags)
+    assert dict(zip(words[::2], words[1::2], strict=True)) == {
+        "--lr": "0.001023",
+        "--global-batch-size": "256",
+        "--weight-decay": "0.1",
+        "--adam-beta2": "0.95",
+        "--lr-warmup-fraction": "0.02",
+        "--lr-decay-style": "WSD",
+        "--optimizer": "adam",
+    }
+    assert [line.split("=")[0] for line in rest] == ["# layers", "# fused"]
+    text = written(CONFIG, ABOUT, "megatron", ROLES)
+    assert "--lr 0.0001 " in text  # hidden matrices are what no override names
+    assert "('*embedding*',)): {'max_lr': 0.001, 'min_lr': 0.0, 'wd_mult': 0.1}" in text
+
+
+def test_torchtitan_takes_groups_by_pattern() -> None:
+    text = written(CONFIG, ABOUT, "torchtitan", ROLES)
+    ast.parse(text)
+    groups = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Call) and n.keywords]
+    found = {
+        pattern: ast.literal_eval(kept["optimizer_kwargs"])
+        for g in groups
+        if "pattern" in (kept := {k.arg: k.value for k in g.keywords})
+        for pattern in [ast.literal_eval(kept["pattern"])]
+    }
+    assert list(found)[-1] == ".*"
+    assert found[".*"] == {"lr": 1e-4, "weight_decay": 1.0, "betas": (0.9, 0.95)}
+    assert found[r"^tok_embeddings\."]["lr"] == 1e-3
+    assert "--training.global_batch_size 256" in text
+    assert "# schedule='wsd'" in text
+    assert "# layers=12" in text

@@ -23,6 +23,8 @@ class RecipeFormat(StrEnum):
     PYTHON = "python"
     HF = "hf"
     TORCH = "torch"
+    MEGATRON = "megatron"
+    TORCHTITAN = "torchtitan"
 
 
 Form = Annotated[
@@ -32,7 +34,8 @@ Form = Annotated[
         metavar="|".join(RecipeFormat),
         parser=one_of(RecipeFormat),
         help="Print the settings alone, to paste: hf is transformers' TrainingArguments, torch an "
-        "optimizer. What is known of them goes to stderr.",
+        "optimizer, megatron and torchtitan those trainers' own. What is known of them goes to "
+        "stderr.",
         show_default=False,
     ),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from maquette.cli.values import names
 
 if TYPE_CHECKING:
     from maquette.scaling import DriftModel
+    from maquette.scaling.cost import Paid
     from maquette.scaling.literature import Statement
 
 Settings = Annotated[
@@ -82,6 +84,40 @@ def drift_model(
             param_hint="--laws",
         )
     return scaling.fit(table, tuned, axes, loss, state=state, prior_drift=said)
+
+
+def paid(source: str, columns: tuple[str, str], outcome: tuple[str, str | None]) -> Paid:
+    """Read what the runs of a table cost.
+
+    Parameters
+    ----------
+    source
+        The file.
+    columns
+        ``--cost`` and ``--scale``.
+    outcome
+        ``--loss`` and ``--state``: runs that did not go to their end say nothing of a cost.
+    """
+    from maquette.scaling.cost import Paid
+    from maquette.scaling.runs import ENDED
+    from maquette.table import read_runs
+
+    (cost, scale), (loss, state) = columns, outcome
+    axes = names(scale, "--scale")
+    wanted = [*axes, loss, cost, *([state] if state else [])]
+    table = read_runs(Path(source), list(dict.fromkeys(wanted)), numbers=[cost], positive=axes)
+    ended = [
+        math.isfinite(y) and (state is None or str(table[state][i]).strip().lower() in ENDED)
+        for i, y in enumerate(table[loss])
+    ]
+    kept = [i for i, whole in enumerate(ended) if whole]
+    scales = [[float(table[a][i]) for a in axes] for i in kept]
+    found = Paid(tuple(axes), [float(table[cost][i]) for i in kept], scales, cost)
+    if not any(c > 0 for c in found.costs):
+        raise typer.BadParameter(
+            f"no run that went to its end has a positive {cost}", param_hint="--cost"
+        )
+    return found
 
 
 def said_of(tuned: list[str], axes: list[str]) -> list[Statement]:

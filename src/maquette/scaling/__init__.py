@@ -2,6 +2,7 @@
 
 from maquette.scaling import parametrization
 from maquette.scaling.belief import prior_belief
+from maquette.scaling.by_role import by_role
 from maquette.scaling.design import Design, Proxy, next_runs
 from maquette.scaling.drift import fit
 from maquette.scaling.from_laws import PriorRecipe, prior_recipe
@@ -22,6 +23,7 @@ __all__ = [
     "Recipe",
     "Statement",
     "Verdict",
+    "by_role",
     "fit",
     "literature",
     "next_runs",

@@ -8,11 +8,14 @@ Student-t interval of one more run.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import final
 
 import numpy as np
 from scipy import stats
 
+from maquette.errors import ScaleError
 from maquette.scaling.recipe import Estimate
 
 EXPONENT = (1.0, 0.5)
@@ -60,3 +63,41 @@ def expected_cost(
     half = float(stats.t.ppf(0.95, len(y) + PRIOR_ROWS)) * spread
     best = float(x @ beta)
     return Estimate(math.exp(best), math.exp(best - half), math.exp(best + half))
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """What runs cost.
+
+    Attributes
+    ----------
+    axes
+        Of the scale.
+    costs, scales
+        Of each run: as `expected_cost` takes them.
+    unit
+        Of the costs.
+    """
+
+    axes: tuple[str, ...]
+    costs: Sequence[float]
+    scales: Sequence[Sequence[float]]
+    unit: str
+
+    def at(self, place: Mapping[str, float]) -> Estimate | None:
+        """Return what one run costs at a scale; None where no run has a cost."""
+        return expected_cost(self.costs, self.scales, [place[axis] for axis in self.axes])
+
+    def price(self, place: Mapping[str, float]) -> float:
+        """Return the middle of what one run costs at a scale, the price of a proxy there.
+
+        Raises
+        ------
+        ScaleError
+            If no run has a cost.
+        """
+        found = self.at(place)
+        if found is None:
+            raise ScaleError([f"no run that went to its end has a positive {self.unit}"])
+        return found.mean

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
@@ -68,6 +68,12 @@ class Recipe:
         The run that would raise the trust most for its price; None where nobody asked for it.
     cost
         What one run of the recipe costs, in `cost_unit`; None where no costs are known.
+    rule, roles
+        A parametrization and what it makes of the settings for embeddings, hidden matrices, readout
+        and vectors (`by_role`); empty where nobody asked for it.
+    multipliers
+        What the rule multiplies the target's residual branches and attention logits by, where it
+        does.
     """
 
     at: Mapping[str, float]
@@ -83,6 +89,9 @@ class Recipe:
     next_run: Proxy | None = None
     cost: Estimate | None = None
     cost_unit: str = ""
+    rule: str = ""
+    roles: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    multipliers: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the recipe as a JSON document; intervals are 90 %, what is unknown is null."""
@@ -101,6 +110,9 @@ class Recipe:
             "validation": self.validation.to_json() if self.validation is not None else None,
             "next_run": self.next_run.to_json() if self.next_run is not None else None,
             "cost": cost,
+            "rule": self.rule or None,
+            "roles": {k: dict(v) for k, v in self.roles.items()},
+            "multipliers": dict(self.multipliers),
         }
 
     def __str__(self) -> str:
@@ -144,6 +156,13 @@ class Recipe:
             lines.append(
                 f"One run of it costs {c.mean:.3g} {unit} (90 %: {c.low:.3g} to {c.high:.3g})."
             )
+        if self.roles:
+            lines.append(f"By role, {self.rule}:")
+        for role, values in self.roles.items():
+            lines.append(f"  {role} " + ", ".join(f"{k} {_short(v)}" for k, v in values.items()))
+        if self.multipliers:
+            told = ", ".join(f"{k} {_short(v)}" for k, v in self.multipliers.items())
+            lines.append(f"  branches beside the base's: {told}")
         return "\n".join(lines)
 
     def written(self, form: Form) -> str:
@@ -152,8 +171,8 @@ class Recipe:
         Parameters
         ----------
         form
-            ``"toml"``, ``"json"``, ``"args"``, ``"python"``, ``"hf"`` (TrainingArguments) or
-            ``"torch"`` (an optimizer).
+            ``"toml"``, ``"json"``, ``"args"``, ``"python"``, ``"hf"`` (TrainingArguments),
+            ``"torch"`` (an optimizer), ``"megatron"`` or ``"torchtitan"``.
         """
         where = ", ".join(f"{k} {v:g}" for k, v in self.at.items())
         about = [
@@ -164,7 +183,10 @@ class Recipe:
             f"{name}: 90 % {_short(low)} to {_short(high)}"
             for name, (low, high) in self.interval.items()
         ]
-        return written(self.config, "\n".join(about), form)
+        if self.roles:
+            about.append(f"by role, {self.rule}; settings without a role are the base's")
+        about += [f"{k} branches are multiplied by {v:.4g}" for k, v in self.multipliers.items()]
+        return written(self.config, "\n".join(about), form, self.roles)
 
     def to_toml(self) -> str:
         """Return a TOML table of the settings."""

@@ -28,6 +28,7 @@ from maquette.scaling.coordinates import (
 BLOWN_UP = 1e3
 # A best run this many times below the middle one of its scale: losses go to zero, not to a floor.
 TO_ZERO = 30.0
+ENDED = ("done", "complete", "completed", "finished", "ok")  # states of runs that went to their end
 
 
 @final
@@ -237,7 +238,7 @@ def _states(
         return finite, ~finite
     names = np.asarray([str(v).lower() for v in columns[state]])
     diverged = names == "diverged"
-    done = np.isin(names, ["done", "complete", "completed", "finished", "ok"])
+    done = np.isin(names, ENDED)
     return done & finite, diverged | (done & ~finite)
 
 

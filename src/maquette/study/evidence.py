@@ -27,14 +27,13 @@ def recipe(name: str, history: History, at: Mapping[str, float]) -> Recipe:
 
 def _priced(recipe: Recipe, history: History) -> Recipe:
     """Add what one run of the target costs, where trials have a cost."""
-    from maquette.scaling.cost import expected_cost
+    from maquette.scaling.cost import Paid
 
     ran = [t for t in history.trials if t.state is State.DONE]
     scales = [[t.scale[axis] for axis in history.axes] for t in ran]
-    costs = [t.cost for t in ran]
-    target = [recipe.at[axis] for axis in history.axes]
     unit = history.objective.cost or "seconds"
-    return replace(recipe, cost=expected_cost(costs, scales, target), cost_unit=unit)
+    paid = Paid(history.axes, [t.cost for t in ran], scales, unit)
+    return replace(recipe, cost=paid.at(recipe.at), cost_unit=unit)
 
 
 def with_whole_numbers(recipe: Recipe, space: Space) -> Recipe:
