@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, final, runtime_checkable
+from typing import final
 
 import numpy as np
 
@@ -14,17 +14,6 @@ from maquette.trial import State
 # Encodes the configs of trials, by their numbers: rows and activity masks, each (n, dimensions).
 Encode = Callable[[Sequence[int]], tuple[np.ndarray, np.ndarray]]
 _AT_ONCE = 2_000
-
-
-@runtime_checkable
-class _Encoded(Protocol):
-    """What the columns take from a trial's record."""
-
-    number: int
-    row: np.ndarray
-    active: np.ndarray
-    state: State
-    cost: float
 
 
 @final
@@ -89,14 +78,25 @@ class Finished:
         return len(self.trial)
 
 
+Ending = tuple[Sequence[float], Sequence[float], Sequence[float], int, float, State]
+"""A finished trial: its losses, scale, excess, number, cost and state."""
+
+
 @final
 class Columns:
-    """Growable arrays behind `Finished`; capacity doubles, so appending is O(1) amortised."""
+    """Growable arrays behind `Finished`; capacity doubles, so appending is O(1) amortised.
+
+    Configs are encoded when somebody looks at the rows.
+
+    Parameters
+    ----------
+    encode
+        Encodes the configs of trials, by their numbers.
+    """
 
     def __init__(self, dimensions: int, axes: int, objective: Objective, encode: Encode) -> None:
         self._n = 0
         self._encode = encode
-        self._unseen: list[int] = []
         self._widths: dict[str, tuple[int, type]] = {
             "X": (dimensions, float),
             "active": (dimensions, bool),
@@ -110,9 +110,10 @@ class Columns:
             "state": object,
         }
         self._data: dict[str, np.ndarray] = {}
-        # Rows wait here, in the order of `_widths` and `_flat`, until somebody looks.
-        self._fresh: list[tuple[Any, ...]] = []
-        self._blank = (np.zeros(dimensions), np.zeros(dimensions, dtype=bool))
+        # Rows wait here, in the order of `_told`, until somebody looks.
+        self._fresh: list[Ending] = []
+        self._told = [*list(self._widths)[2:], *self._flat]
+        self._unseen: list[int] = []
         self._reserve(16)
 
     def _reserve(self, capacity: int) -> None:
@@ -128,75 +129,42 @@ class Columns:
             fresh[: self._n] = self._data[name][: self._n]
         self._data[name] = fresh
 
-    def append(
-        self,
-        trial: _Encoded,
-        losses: np.ndarray,
-        scale: Sequence[float],
-        excess: np.ndarray,
-        *,
-        seen: bool = True,
-    ) -> int:
-        """Add one finished trial and return its place; unless `seen` its config is encoded later.
-
-        Later: when somebody looks at the rows.
-        """
-        place = self._n + len(self._fresh)
-        row, active = (trial.row, trial.active) if seen else self._blank
-        if not seen:
-            self._unseen.append(place)
-        values = (losses, scale, excess, trial.number, trial.cost, trial.state)
-        self._fresh.append((row, active, *values))
-        return place
-
-    def loss(self, place: int) -> float:
-        """Return the primary loss of the trial at a place."""
-        self.settle()
-        return float(self._data["losses"][place, 0])
-
-    def encoded(self, place: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the encoded row and activity mask of the trial at a place."""
-        self._see()
-        return self._data["X"][place].copy(), self._data["active"][place].copy()
-
-    def _see(self) -> None:
-        """Encode the configs that nobody has looked at so far, in parts."""
-        self.settle()
-        unseen, self._unseen = self._unseen, []
-        for first in range(0, len(unseen), _AT_ONCE):
-            places = unseen[first : first + _AT_ONCE]
-            X, active = self._encode(self._data["trial"][places].tolist())
-            self._data["X"][places], self._data["active"][places] = X, active
+    def append(self, ending: Ending) -> None:
+        """Add one finished trial."""
+        self._fresh.append(ending)
+        if len(self._fresh) >= _AT_ONCE:
+            self.settle()
 
     def settle(self) -> None:
         """Move what was appended since the last time into the arrays, all at once."""
         if not self._fresh:
             return
-        n = self._n + len(self._fresh)
+        first, n = self._n, self._n + len(self._fresh)
         if n > self._capacity:
             self._reserve(max(n, 2 * self._capacity))
-        columns = zip(*self._fresh, strict=True)
-        for name, column in zip((*self._widths, *self._flat), columns, strict=True):
-            self._data[name][self._n : n] = column
+        for name, column in zip(self._told, zip(*self._fresh, strict=True), strict=True):
+            self._data[name][first:n] = column
+        self._unseen += range(first, n)
         self._n = n
         self._fresh.clear()
 
-    def encode_again(self, dimensions: int, trials: Sequence[_Encoded]) -> None:
-        """Take the encoded rows of all finished trials anew, after the space has changed."""
+    def encode_again(self, dimensions: int) -> None:
+        """Have all finished trials encoded anew, after the space has changed."""
         self.settle()
-        self._unseen.clear()
-        self._blank = (np.zeros(dimensions), np.zeros(dimensions, dtype=bool))
-        self._widths["X"] = (dimensions, float)
-        self._widths["active"] = (dimensions, bool)
-        X = np.empty((self._capacity, dimensions))
-        active = np.empty((self._capacity, dimensions), dtype=bool)
-        for i, number in enumerate(self._data["trial"][: self._n]):
-            X[i], active[i] = trials[number].row, trials[number].active
-        self._data["X"], self._data["active"] = X, active
+        for name in ("X", "active"):
+            kind = self._widths[name][1]
+            self._widths[name] = (dimensions, kind)
+            self._data[name] = np.empty((self._capacity, dimensions), dtype=kind)
+        self._unseen = list(range(self._n))
 
     def view(self) -> Finished:
         """Return read-only views of the rows so far."""
-        self._see()
+        self.settle()
+        while self._unseen:
+            places = self._unseen[:_AT_ONCE]
+            X, active = self._encode(self._data["trial"][places].tolist())
+            self._data["X"][places], self._data["active"][places] = X, active
+            del self._unseen[:_AT_ONCE]
         rows = {name: column[: self._n] for name, column in self._data.items()}
         for view in rows.values():
             view.flags.writeable = False

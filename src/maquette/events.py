@@ -6,9 +6,9 @@ order is number order and a reader that goes on from the last number it saw skip
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, final
+from typing import Any, Protocol, final, overload, runtime_checkable
 
 from maquette.errors import StoreError
 from maquette.instances import Instance
@@ -184,27 +184,20 @@ _KINDS: dict[str, type[Any]] = {
 _NAMES = {cls: kind for kind, cls in _KINDS.items()}
 
 
-@final
-class Written:
-    """A body as a store keeps it: text, to be decoded when somebody looks."""
+@runtime_checkable
+class Form(Protocol):
+    """How a store keeps bodies as text."""
 
-    __slots__ = ("decode", "job", "kind", "text", "trial")
+    def body(self, kind: str, trial: int | None, job: int | None, text: str) -> Body:
+        """Decode one text; StoreError if it is damaged."""
 
-    def __init__(
-        self, kind: str, trial: int | None, job: int | None, text: str, decode: Decode
-    ) -> None:
-        self.kind = kind
-        self.trial = trial
-        self.job = job
-        self.text = text
-        self.decode = decode
-
-    def body(self) -> Body:
-        """Decode the text; StoreError if it is damaged."""
-        return self.decode(self.kind, self.trial, self.job, self.text)
+    def ends(self, rows: Sequence[Row]) -> list[Ended]:
+        """Decode those of the rows that are ends, all at once; StoreError if one is damaged."""
 
 
-Decode = Callable[[str, int | None, int | None, str], Body]
+Row = Sequence[Any]
+"""Number, time, kind, trial and job (None: of the whole study), and the body: itself, or its text.
+"""
 
 
 @final
@@ -214,37 +207,33 @@ class Event:
     A body that is given as text is decoded at the first look. StoreError if the text is damaged.
     """
 
-    __slots__ = ("_body", "number", "time")
+    __slots__ = ("_content", "_form", "job", "kind", "number", "time", "trial")
 
-    def __init__(self, number: int, time: float, body: Body | Written) -> None:
+    def __init__(self, number: int, time: float, body: Body) -> None:
         self.number = number
         self.time = time
-        self._body = body
+        self.kind = _NAMES[type(body)]
+        self.trial: int | None = getattr(body, "trial", None)
+        self.job: int | None = getattr(body, "job", None)
+        self._content: Any = body
+        self._form: Form | None = None
+
+    @classmethod
+    def of(cls, row: Row, form: Form) -> Event:
+        """Return the event of a row that holds text."""
+        self = cls.__new__(cls)
+        self.number, self.time, self.kind, self.trial, self.job, self._content = row
+        self._form = form
+        return self
 
     @property
     def body(self) -> Body:
         """What happened."""
-        body = self._body
-        if isinstance(body, Written):
-            body = self._body = body.body()
+        if self._form is not None:
+            self._content = self._form.body(self.kind, self.trial, self.job, self._content)
+            self._form = None
+        body: Body = self._content
         return body
-
-    @property
-    def written(self) -> Written | None:
-        """The body's text; None where it was never text, or has been decoded."""
-        return self._body if isinstance(self._body, Written) else None
-
-    @property
-    def kind(self) -> str:
-        """The body's kind, as stored."""
-        body = self._body
-        return body.kind if isinstance(body, Written) else kind_of(body)
-
-    @property
-    def trial(self) -> int | None:
-        """Number of the trial that it is of; None: of the whole study."""
-        number: int | None = getattr(self._body, "trial", None)
-        return number
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Event):
@@ -257,6 +246,52 @@ class Event:
 
     def __repr__(self) -> str:
         return f"Event({self.number}, {self.time}, {self.body!r})"
+
+
+@final
+class Events(Sequence[Event]):
+    """Events as a store keeps them: each becomes an object when somebody looks at it.
+
+    Parameters
+    ----------
+    rows
+        Rows whose bodies are text.
+    form
+        Decodes them.
+    """
+
+    __slots__ = ("form", "rows")
+
+    def __init__(self, rows: Sequence[Row], form: Form) -> None:
+        self.rows = rows
+        self.form = form
+
+    @overload
+    def __getitem__(self, index: int) -> Event: ...
+    @overload
+    def __getitem__(self, index: slice) -> Events: ...
+    def __getitem__(self, index: int | slice) -> Event | Events:
+        if isinstance(index, slice):
+            return Events(self.rows[index], self.form)
+        return Event.of(self.rows[index], self.form)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return repr(list(self))
+
+
+def rows_of(events: Iterable[Event]) -> tuple[Sequence[Row], Form | None]:
+    """Return events as rows, and what decodes their texts; None: they hold bodies."""
+    if isinstance(events, Events):
+        return events.rows, events.form
+    return [(e.number, e.time, e.kind, e.trial, e.job, e.body) for e in events], None
 
 
 def kind_of(body: Body) -> str:

@@ -7,6 +7,7 @@ it can be folded again, alone, whenever it is looked at.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -14,17 +15,15 @@ from maquette.events import Ended, Proposed, Reported, Started
 from maquette.fidelity import Fidelity
 from maquette.objective import Objective
 from maquette.records import JobRecord, TrialRecord
-from maquette.trial import Config
+from maquette.trial import State
 
 Spent = tuple[float, float]
 """By how much a trial's cost and seconds grew."""
 
 
-def new_trial(
-    body: Proposed, config: Config, encoded: tuple[np.ndarray, np.ndarray]
-) -> TrialRecord:
-    """Return the record of a proposed trial; `encoded` is its row and activity mask."""
-    return TrialRecord(body.trial, config, *encoded, body.origin, body.why, body.scale)
+def new_trial(body: Proposed) -> TrialRecord:
+    """Return the record of a proposed trial."""
+    return TrialRecord(body.trial, body.config or {}, body.origin, body.why, body.scale)
 
 
 def new_job(body: Proposed, trial: TrialRecord) -> JobRecord:
@@ -40,6 +39,7 @@ def new_job(body: Proposed, trial: TrialRecord) -> JobRecord:
 def start(trial: TrialRecord, job: JobRecord, body: Started, time: float) -> None:
     """A job was started, or taken over while it ran on."""
     job.owner, job.token = body.owner, body.token
+    job.state = trial.state = State.RUNNING
     if body.adopted:
         return
     job.note = body.note
@@ -75,8 +75,7 @@ def charge(
     A run never gets cheaper, and what a run has cost that was lost is spent all the same.
     """
     more = max(0.0, job.past_seconds + seconds - job.seconds)
-    spent = seconds if cost is None and objective.cost is None else (cost or 0.0)
-    dearer = max(0.0, job.past_cost + spent - job.cost)
+    dearer = max(0.0, job.past_cost + _priced(cost, seconds, objective) - job.cost)
     job.seconds += more
     trial.seconds += more
     job.cost += dearer
@@ -84,20 +83,35 @@ def charge(
     return dearer, more
 
 
+def spent(body: Ended, objective: Objective) -> Spent:
+    """Return what `end` gives for a job that ran once and never reported."""
+    cost = _priced(_told_cost(body, objective), body.seconds, objective)
+    return max(0.0, cost), max(0.0, body.seconds)
+
+
+def _priced(cost: float | None, seconds: float, objective: Objective) -> float:
+    """Return a run's cost: its seconds, unless the study has a cost of its own."""
+    return seconds if cost is None and objective.cost is None else (cost or 0.0)
+
+
+def _told_cost(body: Ended, objective: Objective) -> float | None:
+    """Return the cost that an end names; it may be one of its metrics."""
+    if body.cost is None and objective.cost is not None:
+        return body.metrics.get(objective.cost)
+    return body.cost
+
+
 def end(trial: TrialRecord, job: JobRecord, body: Ended, objective: Objective) -> Spent:
     """A job ended; the trial with it, unless its state is pending."""
-    cost = body.cost
-    if cost is None and objective.cost is not None:
-        cost = body.metrics.get(objective.cost)
-    spent = charge(trial, job, cost, body.seconds, objective)
+    grown = charge(trial, job, _told_cost(body, objective), body.seconds, objective)
     job.metrics = body.metrics
     trial.metrics.update(body.metrics)
     trial.message = body.message
     job.state = trial.state = body.state
-    return spent
+    return grown
 
 
-def final_losses(trial: TrialRecord, objective: Objective) -> np.ndarray:
+def final_losses(trial: TrialRecord, objective: Objective) -> Sequence[float]:
     """Average the losses over the instances measured at full fidelity; the last one counts."""
     if len(trial.jobs) == 1:
         return objective.losses(trial.jobs[0].metrics or trial.metrics)
@@ -105,5 +119,5 @@ def final_losses(trial: TrialRecord, objective: Objective) -> np.ndarray:
     if len(measured) < 2:
         return objective.losses(next(iter(measured.values()), trial.metrics))
     losses = [objective.losses(metrics) for metrics in measured.values()]
-    mean: np.ndarray = np.mean(losses, axis=0)
+    mean: list[float] = np.mean(losses, axis=0).tolist()
     return mean

@@ -8,43 +8,43 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import takewhile
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
 from maquette import fold
-from maquette.busy import BusyTime
 from maquette.columns import Columns, Finished
 from maquette.errors import StudyError
 from maquette.events import (
+    Body,
     BudgetChanged,
     Ended,
     Enqueued,
     Event,
+    Form,
     ProgramChanged,
     Proposed,
     Reported,
     Requeued,
+    Row,
     SpaceChanged,
     Started,
     StopAsked,
-    Written,
+    rows_of,
 )
 from maquette.memo import Memo
 from maquette.objective import Objective
-from maquette.orders import Orders
+from maquette.orders import ENQUEUED, Orders
 from maquette.problem import Problem
-from maquette.records import JobRecord, SpaceVersion, TrialRecord
+from maquette.records import Coded, Coder, JobRecord, SpaceVersion, TrialRecord
 from maquette.rng import generator
-from maquette.sealed import Lazy, Sealed, whole
+from maquette.sealed import Lazy, Sealed, encoded
 from maquette.space import Space
+from maquette.standing import Standing
+from maquette.totals import Totals
 from maquette.trial import Config, State
 
 __all__ = ["History", "JobRecord", "Problem", "SpaceVersion", "TrialRecord"]
-
-# Fewer events than these are folded one by one.
-MANY = 1_000
 
 
 @final
@@ -79,20 +79,17 @@ class History:
         self.budget = BudgetChanged()
         self.versions = [SpaceVersion(1, 0, None, problem.space)]
         self.orders = Orders()
-        self.last = 0
-        self._pending: dict[int, None] = {}
-        self._queued: dict[int, None] = {}
-        self._cells: dict[tuple[float, ...], list[int]] = {}
-        self._columns = Columns(
-            problem.space.dimensions, len(self.axes), self.objective, self._encode_sealed
-        )
         self.memo = Memo()
-        self._states: dict[State, int] = {}
+        self.last = 0
+        self._totals = Totals()
+        self._standing = Standing()
+        self._cells: dict[tuple[float, ...], list[int]] = {}
+        self._coder = Coder(self._encode)
+        self._columns = Columns(
+            problem.space.dimensions, len(self.axes), self.objective, self._encode_trials
+        )
+        self._no_losses = [float("nan")] * len(self.objective.metrics)
         self._words: dict[str, str] = {}
-        self._cost = 0.0
-        self._seconds = 0.0
-        self._busy = BusyTime()
-        self._running: set[int] = set()
         self.extend(events)
 
     @property
@@ -121,12 +118,12 @@ class History:
     @property
     def cost(self) -> float:
         """What all jobs have cost so far, in the study's unit (seconds unless declared)."""
-        return self._cost
+        return self._totals.cost
 
     @property
     def seconds(self) -> float:
         """Seconds that jobs have run so far, summed."""
-        return self._seconds
+        return self._totals.seconds
 
     def elapsed(self, now: float | None = None) -> float:
         """Return the seconds of wall clock during which at least one job was running.
@@ -135,12 +132,12 @@ class History:
         that was lost counts up to its last sign of life. With `now`, by the store's clock, the
         time since the last event counts too if a job is running.
         """
-        return self._busy.total(now)
+        return self._totals.busy.total(now)
 
     @property
     def running(self) -> list[JobRecord]:
         """Jobs that have been started and have not ended, in order of proposal."""
-        return [self.jobs[i] for i in sorted(self._running)]
+        return self.jobs.several(sorted(self._standing.running))
 
     @property
     def finished(self) -> Finished:
@@ -150,12 +147,12 @@ class History:
     @property
     def pending(self) -> list[TrialRecord]:
         """Trials that have not ended, in order of proposal."""
-        return [self.trials[i] for i in self._pending]
+        return self.trials.several(self._standing.pending)
 
     @property
     def queued(self) -> list[JobRecord]:
         """Jobs that wait to be started, in order of proposal."""
-        return [self.jobs[i] for i in self._queued]
+        return self.jobs.several(self._standing.queued)
 
     def rng(self) -> np.random.Generator:
         """Return the generator for what is proposed next, from the seed and the jobs so far.
@@ -167,7 +164,7 @@ class History:
 
     def counts(self) -> dict[str, int]:
         """Return the number of trials in each state that occurs."""
-        return {state.value: self._states[state] for state in State if self._states.get(state)}
+        return self._totals.counts()
 
     def tally(self) -> str:
         """Return the counts in words: ``3 done, 1 diverged``; ``none`` while there is no trial."""
@@ -175,10 +172,13 @@ class History:
 
     def in_cell(self, scale: Mapping[str, float]) -> list[TrialRecord]:
         """Return the trials at one cell, in order of proposal."""
-        return [self.trials[i] for i in self._cells.get(self._cell(scale), [])]
+        return self.trials.several(self._cells.get(self._cell(scale), ()))
 
     def _cell(self, scale: Mapping[str, float]) -> tuple[float, ...]:
         return tuple(float(scale[name]) for name in self.axes if name in scale)
+
+    def _place(self, scale: Mapping[str, float]) -> list[float]:
+        return [float(scale.get(name, np.nan)) for name in self.axes]
 
     def extend(self, events: Iterable[Event]) -> None:
         """Fold further events.
@@ -188,174 +188,164 @@ class History:
         StudyError
             If the numbers do not go on from the last one folded.
         """
-        events = list(events)
-        ends = self._ends_within(events)
-        rest = [event for event in events if event.trial not in ends] if ends else events
-        coded = self._encoded(rest) if len(rest) > 1 else iter(())
-        for event in events:
-            if event.number != self.last + 1:
+        rows, form = rows_of(events)
+        ends = iter(() if form is None else form.ends(rows))
+        for row in rows:
+            number, time, _, trial, _, _ = row
+            if number != self.last + 1:
                 raise StudyError(
-                    f"event {event.number} follows event {self.last}: the sequence has a gap"
+                    f"event {number} follows event {self.last}: the sequence has a gap"
                 )
-            if ends and event.trial in ends and event.written is not None:
-                self._busy.hear(event.time)
-                self._seal(event, event.written, ends)
-            else:
-                self._fold(event, coded)
-            self.memo.note(event.trial)
-            self.last = event.number
-        if ends:
-            self._columns.settle()
+            self._totals.busy.hear(time)
+            self._fold(row, form, ends)
+            self.memo.note(trial)
+            self.last = number
 
-    def _ends_within(self, events: Sequence[Event]) -> Mapping[int, Ended]:
-        """Return how those trials ended that need no record until somebody looks at them."""
-        if len(events) < MANY or self.problem.scale or self.problem.instances:
-            return {}
-        return whole(events, len(self.trials))
-
-    def _seal(self, event: Event, text: Written, ends: Mapping[int, Ended]) -> None:
-        """Fold an event of a trial that has ended by now; its text is kept instead of a record."""
-        number, job = text.trial or 0, text.job or 0
-        if text.kind == "proposed":
-            item = Sealed(number, job, text.decode, text.text)
-            self.trials.append(item)
-            self.jobs.append(item)
-            self._cells.setdefault((), []).append(number)
+    def _fold(self, row: Row, form: Form | None, ends: Iterator[Ended]) -> None:
+        """Fold an event; a trial stays sealed that nobody looks at and that goes the common way."""
+        number, time, kind, trial, job, content = row
+        if kind == "proposed" and trial == len(self.trials):
+            self._propose(Sealed(trial, job, form, content))
             return
-        sealed = self.trials.kept(number)
-        if text.kind == "started":
+        sealed = None if trial is None else self.trials.sealed(trial)
+        if sealed is not None and sealed.ended is not None:
+            sealed = None
+        if kind == "started" and sealed is not None and sealed.started is None:
+            self._start_sealed(sealed, number, time, content)
+            return
+        if kind == "ended":
+            body = content if form is None else next(ends)
+            if sealed is not None and not body.state.pending and body.alive is None:
+                self._end_sealed(sealed, row, body)
+                return
+        else:
+            body = content if form is None else form.body(kind, trial, job, content)
+        self._fold_body(body, number, time)
+
+    # --- trials that nobody has looked at ----------------------------------------------------
+
+    def _propose(self, sealed: Sealed) -> None:
+        """A new trial was proposed."""
+        cell: tuple[float, ...] = ()
+        if self.axes or sealed.mentions(ENQUEUED):
+            proposal = sealed.proposal
+            self.orders.proposed(proposal)
+            cell = self._cell(proposal.scale)
+        self.trials.append(sealed)
+        self.jobs.append(sealed)
+        self._cells.setdefault(cell, []).append(sealed.trial)
+        self._standing.propose(sealed.trial, sealed.job)
+        self._totals.move(None, State.QUEUED)
+
+    def _start_sealed(self, sealed: Sealed, number: int, time: float, content: Any) -> None:
+        if sealed.form is not None:
             # Most jobs of one owner start with the same words.
-            sealed.started = self._words.setdefault(text.text, text.text)
-            sealed.began = event.time
-            self._busy.start(job, event.time)
-            return
-        self._busy.end(job, event.time, ends[number].seconds)
-        sealed.ended, sealed.number, sealed.finished = text.text, event.number, event.time
-        trial, spent = sealed.end(ends[number], self.objective)
-        self._spend(spent)
-        self._count(trial.state, 1)
-        sealed.place = self._close(trial, seen=False)
+            content = self._words.setdefault(content, content)
+        sealed.started, sealed.began = content, time
+        self.orders.started = number
+        self._standing.start(sealed.job)
+        self._totals.move(State.QUEUED, State.RUNNING)
+        self._totals.busy.start(sealed.job, time)
+
+    def _end_sealed(self, sealed: Sealed, row: Row, body: Ended) -> None:
+        sealed.number, sealed.finished, sealed.ended = row[0], row[1], row[5]
+        self._standing.end(sealed.job, sealed.trial)
+        self._totals.busy.end(sealed.job, sealed.finished, body.seconds)
+        before = State.QUEUED if sealed.started is None else State.RUNNING
+        self._totals.move(before, body.state)
+        spent = fold.spent(body, self.objective)
+        self._totals.spend(spent)
+        done = body.state is State.DONE
+        losses = self.objective.losses(body.metrics) if done else self._no_losses
+        excess = self.objective.excess(body.metrics)
+        cell = self._place(sealed.proposal.scale) if self.axes else ()
+        self._columns.append((losses, cell, excess, sealed.trial, spent[0], body.state))
 
     def _open_trial(self, sealed: Sealed) -> TrialRecord:
-        encoded, loss = self._columns.encoded(sealed.place), self._columns.loss(sealed.place)
-        return sealed.open(encoded, loss, self.objective)
+        trial = sealed.open(self.objective)
+        self._coder.add(trial)
+        return trial
 
     def _open_job(self, sealed: Sealed) -> JobRecord:
         return self.trials[sealed.trial].jobs[0]
 
-    def _encode_sealed(self, numbers: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-        """Encode configs that nobody has looked at."""
-        kept = [self.trials.sealed(number) for number in numbers]
-        configs = [
-            self.trials[number].config if item is None else item.config
-            for number, item in zip(numbers, kept, strict=True)
-        ]
-        return self.domain.encode_many(self._whole(configs))
+    def _encode_trials(self, numbers: Sequence[int]) -> Coded:
+        kept = [self.trials.as_kept(number) for number in numbers]
+        return encoded(kept, self._encode)
 
-    def _encoded(self, events: Sequence[Event]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Encode proposed configs together, far cheaper than singly, as far as the space holds."""
-        ahead = takewhile(lambda event: not isinstance(event.body, SpaceChanged), events)
-        bodies = [event.body for event in ahead if isinstance(event.body, Proposed)]
-        configs = [body.config for body in bodies if body.config is not None]
-        if not configs:
-            return iter(())
-        return zip(*self.domain.encode_many(self._whole(configs)), strict=True)
+    def _encode(self, configs: Sequence[Config]) -> Coded:
+        return self.problem.encode(configs)  # of the space that holds by now
 
-    def _whole(self, configs: list[Config]) -> list[Config]:
-        """Complete configs by the defaults of parameters that the space in force has no more."""
-        domain = self.domain
-        return configs if domain is self.space else [domain.fill(config) for config in configs]
+    # --- all others --------------------------------------------------------------------------
 
-    def _fold(self, event: Event, coded: Iterator[tuple[np.ndarray, np.ndarray]]) -> None:
-        self._busy.hear(event.time)
-        match event.body:
-            case Proposed() as body:
-                self._propose(body, coded)
-            case Started() as body:
-                self.orders.started = event.number
-                self._start(body, event.time)
-            case Reported() as body:
-                self._busy.alive(body.job, event.time, body.seconds)
+    def _fold_body(self, body: Body, number: int, time: float) -> None:
+        match body:
+            case Proposed():
+                self._go_on(body)
+            case Started():
+                self.orders.started = number
+                self._start(body, time)
+            case Reported():
+                self._totals.busy.alive(body.job, time, body.seconds)
                 self._report(body)
-            case Ended() as body:
-                self._end(body, event)
-            case Requeued() as body:
+            case Ended():
+                self._end(body, number, time)
+            case Requeued():
                 self._set(self.jobs[body.job], State.QUEUED)
-                self._run_over(body, event.time)
-                self._queued[body.job] = None
-            case BudgetChanged() as body:
+                self._run_over(body, time)
+                self._standing.requeue(body.job)
+            case BudgetChanged():
                 self.budget = body
-            case SpaceChanged() as body:
-                self._change_space(body, event)
-            case StopAsked() | Enqueued() | ProgramChanged() as body:
-                self.orders.take(event.number, body)
+            case SpaceChanged():
+                self._change_space(body, number, time)
+            case StopAsked() | Enqueued() | ProgramChanged():
+                self.orders.take(number, body)
 
-    def _propose(self, body: Proposed, coded: Iterator[tuple[np.ndarray, np.ndarray]]) -> None:
-        if body.config is not None:
-            encoded = next(coded, None) or self.domain.encode(*self._whole([body.config]))
-            self.trials.append(fold.new_trial(body, body.config, encoded))
-            self._count(State.QUEUED, 1)
-            self._cells.setdefault(self._cell(body.scale), []).append(body.trial)
-            self.orders.proposed(body)
+    def _go_on(self, body: Proposed) -> None:
+        """A further job of a trial was proposed."""
         job = fold.new_job(body, self.trials[body.trial])
         self.jobs.append(job)
         self._set(job, State.QUEUED)
-        self._queued[body.job] = None
-        self._pending[body.trial] = None
+        self._standing.propose(body.trial, body.job)
 
     def _set(self, job: JobRecord, state: State) -> None:
         trial = self.trials[job.trial]
-        self._count(trial.state, -1)
-        self._count(state, 1)
+        self._totals.move(trial.state, state)
         job.state = trial.state = state
-
-    def _count(self, state: State, more: int) -> None:
-        self._states[state] = self._states.get(state, 0) + more
-
-    def _spend(self, spent: fold.Spent) -> None:
-        self._cost += spent[0]
-        self._seconds += spent[1]
 
     def _start(self, body: Started, time: float) -> None:
         job = self.jobs[body.job]
-        self._queued.pop(body.job, None)
-        self._running.add(body.job)
+        self._standing.start(body.job)
         self._set(job, State.RUNNING)
         if body.adopted:  # it ran all the while
-            self._busy.alive(body.job, time)
+            self._totals.busy.alive(body.job, time)
         else:
-            self._busy.start(body.job, time)
+            self._totals.busy.start(body.job, time)
         fold.start(self.trials[body.trial], job, body, time)
 
     def _report(self, body: Reported) -> None:
         trial = self.trials[body.trial]
         if trial.ended is None:
-            self._spend(fold.report(trial, self.jobs[body.job], body, self.objective))
+            self._totals.spend(fold.report(trial, self.jobs[body.job], body, self.objective))
 
-    def _end(self, body: Ended, event: Event) -> None:
+    def _end(self, body: Ended, number: int, time: float) -> None:
         trial, job = self.trials[body.trial], self.jobs[body.job]
-        self._queued.pop(body.job, None)
-        self._run_over(body, event.time)
+        self._run_over(body, time)
         if trial.ended is not None:
             return
         self._set(job, body.state)
-        self._spend(fold.end(trial, job, body, self.objective))
+        self._totals.spend(fold.end(trial, job, body, self.objective))
         if body.state.pending:
             return
-        trial.ended, trial.finished = event.number, event.time
-        self._pending.pop(body.trial, None)
-        self._close(trial)
-
-    def _close(self, trial: TrialRecord, *, seen: bool = True) -> int:
-        """Add a trial that has ended to the columns; return its place there."""
+        trial.ended, trial.finished = number, time
+        self._standing.end(body.job, body.trial)
+        losses: Sequence[float] = self._no_losses
         if trial.state is State.DONE:
             losses = fold.final_losses(trial, self.objective)
-            trial.loss = float(losses[0])
-        else:
-            losses = np.full(len(self.objective.metrics), np.nan)
-        cell = [float(trial.scale.get(name, np.nan)) for name in self.axes]
+            trial.loss = losses[0]
         excess = self.objective.excess(trial.metrics)
-        return self._columns.append(trial, losses, cell, excess, seen=seen)
+        cell = self._place(trial.scale)
+        self._columns.append((losses, cell, excess, trial.number, trial.cost, trial.state))
 
     def _run_over(self, body: Ended | Requeued, time: float) -> None:
         """A job runs no more; one that was lost has taken the seconds up to its last sign of life.
@@ -365,13 +355,13 @@ class History:
         lost = isinstance(body, Requeued) or body.alive is not None
         alive = time if body.alive is None else min(time, body.alive)
         said = body.seconds if isinstance(body, Ended) else 0.0
-        seconds = self._busy.end(body.job, alive, said)
-        if lost and body.job in self._running:
+        seconds = self._totals.busy.end(body.job, alive, said)
+        if lost and body.job in self._standing.running:
             trial, job = self.trials[body.trial], self.jobs[body.job]
-            self._spend(fold.charge(trial, job, None, seconds, self.objective))
-        self._running.discard(body.job)
+            self._totals.spend(fold.charge(trial, job, None, seconds, self.objective))
+        self._standing.end(body.job)
 
-    def _change_space(self, body: SpaceChanged, event: Event) -> None:
+    def _change_space(self, body: SpaceChanged, number: int, time: float) -> None:
         """Replace the space and encode every trial anew; new parameters take their defaults.
 
         Trials that lie outside a narrowed space stay evidence: all are encoded in the hull.
@@ -386,13 +376,11 @@ class History:
         )
         changes = tuple(before.diff(space))
         self.versions.append(
-            SpaceVersion(
-                len(self.versions) + 1, event.number, event.time, space, changes, len(self.trials)
-            )
+            SpaceVersion(len(self.versions) + 1, number, time, space, changes, len(self.trials))
         )
         self.memo.forget()
         for trial in trials:
             trial.config = domain.fill(trial.config)
-            trial.row, trial.active = domain.encode(trial.config)
             trial.outside = domain is not space and not space.admits(trial.config)
-        self._columns.encode_again(domain.dimensions, self.trials)
+        self._coder.again(trials)
+        self._columns.encode_again(domain.dimensions)

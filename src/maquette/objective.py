@@ -117,11 +117,10 @@ class Objective:
         """+1 for a minimised metric, -1 for a maximised one; shape (number of metrics,)."""
         return np.array([1.0] * len(self.minimize) + [-1.0] * len(self.maximize))
 
-    def losses(self, metrics: Mapping[str, float]) -> np.ndarray:
-        """Return the metrics as losses, shape (number of metrics,); NaN where one is missing."""
+    def losses(self, metrics: Mapping[str, float]) -> list[float]:
+        """Return the optimised metrics as losses; NaN where one is missing."""
         low = [float(metrics.get(name, math.nan)) for name in self.minimize]
-        high = [-float(metrics.get(name, math.nan)) for name in self.maximize]
-        return np.array(low + high)
+        return low + [-float(metrics.get(name, math.nan)) for name in self.maximize]
 
     def loss(self, metrics: Mapping[str, float]) -> float:
         """Return the primary metric as a loss; NaN if it is missing."""
@@ -132,18 +131,18 @@ class Objective:
         """Turn a primary loss back into the metric's own sign."""
         return loss if self.minimize else -loss
 
-    def excess(self, metrics: Mapping[str, float]) -> np.ndarray:
-        """Return by how much each bound is exceeded, shape (number of constraints,).
+    def excess(self, metrics: Mapping[str, float]) -> list[float]:
+        """Return by how much each bound is exceeded.
 
         Zero or less where it holds, NaN where the metric is missing.
         """
-        found = []
+        found: list[float] = []
         for name, bound in self.constraints.items():
             match = _CONSTRAINT.match(bound)
             value = float(metrics.get(name, math.nan))
             beyond = math.nan if match is None else value - float(match[2])
             found.append(beyond if match is None or match[1].startswith("<") else -beyond)
-        return np.array(found)
+        return found
 
     def violation(self, metrics: Mapping[str, float]) -> float:
         """Return by how much the bounds are broken, summed; 0 if all hold, NaN if unknown."""

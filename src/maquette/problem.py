@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import final
+
+import numpy as np
 
 from maquette.fidelity import Duration
 from maquette.instances import Instances
 from maquette.objective import Objective
 from maquette.scale import Scale
 from maquette.space import Space
+from maquette.trial import Config
 
 
 @final
@@ -29,3 +33,13 @@ class Problem:
     def evidence(self) -> Space:
         """The space that trials are encoded in: it holds every version's configs."""
         return self.space if self.domain is None else self.domain
+
+    def encode(self, configs: Sequence[Config]) -> tuple[np.ndarray, np.ndarray]:
+        """Encode n configs in the evidence's space: rows and activity masks, (n, dimensions).
+
+        Parameters that the space in force has no more stand at their defaults.
+        """
+        domain = self.evidence
+        if domain is not self.space:
+            configs = [domain.fill(config) for config in configs]
+        return domain.encode_many(configs)

@@ -3,15 +3,55 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import final
 
 import numpy as np
 
+from maquette.errors import StudyError
 from maquette.fidelity import Fidelity
 from maquette.space import Space
 from maquette.trial import Config, State
+
+Coded = tuple[np.ndarray, np.ndarray]
+"""An encoded config and its activity mask, each of shape (dimensions,)."""
+
+# Encodes n configs: rows and activity masks, each of shape (n, dimensions).
+Encode = Callable[[Sequence[Config]], Coded]
+
+
+@final
+class Coder:
+    """Encodes the configs of records when somebody looks at one: all that wait, for singly is dear.
+
+    Parameters
+    ----------
+    encode
+        Encodes in the space that holds by then.
+    """
+
+    def __init__(self, encode: Encode) -> None:
+        self._encode = encode
+        self._waiting: list[TrialRecord] = []
+
+    def add(self, trial: TrialRecord) -> None:
+        """Have a config encoded when somebody looks."""
+        trial.coder = self
+        self._waiting.append(trial)
+
+    def again(self, trials: Sequence[TrialRecord]) -> None:
+        """Have the configs of all trials encoded anew."""
+        self._waiting = list(trials)
+        for trial in trials:
+            trial.coded = None
+
+    def look(self) -> None:
+        """Encode what waits."""
+        rows, active = self._encode([trial.config for trial in self._waiting])
+        for trial, row, mask in zip(self._waiting, rows, active, strict=True):
+            trial.coded = row, mask
+        self._waiting.clear()
 
 
 @final
@@ -53,8 +93,8 @@ class TrialRecord:
 
     Attributes
     ----------
-    row, active
-        The encoded config and its activity mask, each of shape (dimensions,).
+    coded
+        The encoded config and its mask; None until somebody looks at `row` or `active`.
     steps, losses
         The reported curve of the primary metric, as losses; a retried stretch replaces itself.
     loss
@@ -68,8 +108,6 @@ class TrialRecord:
 
     number: int
     config: Config
-    row: np.ndarray
-    active: np.ndarray
     origin: str
     why: Mapping[str, float]
     scale: Mapping[str, float]
@@ -86,6 +124,25 @@ class TrialRecord:
     finished: float | None = None
     ended: int | None = None
     outside: bool = False
+    coder: Coder | None = field(default=None, compare=False, repr=False)
+    coded: Coded | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def row(self) -> np.ndarray:
+        """The encoded config, shape (dimensions,)."""
+        return self._look()[0]
+
+    @property
+    def active(self) -> np.ndarray:
+        """Which parameters are active, shape (dimensions,)."""
+        return self._look()[1]
+
+    def _look(self) -> Coded:
+        if self.coded is None and self.coder is not None:
+            self.coder.look()
+        if self.coded is None:
+            raise StudyError(f"trial {self.number} is of no history, which would encode it")
+        return self.coded
 
     @property
     def job(self) -> JobRecord:

@@ -1,4 +1,4 @@
-"""Trials that are kept as text until somebody looks: the same history as one folded at once."""
+"""Trials that nobody has looked at: the same history as one whose every trial was, at once."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 import maquette as mq
-from maquette import history as histories
-from maquette.events import Ended, Proposed, Reported, Requeued, SpaceChanged
+from maquette.events import Ended, Event, Proposed, Reported, Requeued, SpaceChanged
 from maquette.history import History
 from maquette.store import open_store
 from maquette.study.spec import from_spec
@@ -39,21 +38,28 @@ def stored(tmp_path_factory):
                 case _:
                     study.tell(trial, trial["x"], seconds=float(batch))
         study.tell({"x": 0.5, "kind": "a"}, 7.0)
-    return url
-
-
-def both(url, monkeypatch):
-    """The same events folded one by one, and as a block."""
+    study.store.close()
     store = open_store(url)
-    row = store.studies()[0]
-    events = store.read(row.id)
-    monkeypatch.setattr(histories, "MANY", 10**9)
-    plain = History(from_spec(row.spec), store.read(row.id))
-    monkeypatch.setattr(histories, "MANY", 10)
-    block = History(from_spec(row.spec), events)
-    assert any(block.trials.sealed(i) for i in range(len(block.trials))), "nothing was sealed"
+    yield store
     store.close()
-    return plain, block
+
+
+def looked_at(problem, events):
+    """A history in which every trial is looked at before the next event comes."""
+    history = History(problem)
+    for event in events:
+        history.extend([event])
+        if event.trial is not None:
+            assert history.trials[event.trial].jobs[-1] is history.jobs[event.job]
+    return history
+
+
+def both(store):
+    """The same events, folded into records and kept as text."""
+    row = store.studies()[0]
+    plain = looked_at(from_spec(row.spec), store.read(row.id))
+    sealed = History(from_spec(row.spec), store.read(row.id))
+    return plain, sealed
 
 
 def same(plain, block):
@@ -70,23 +76,25 @@ def same(plain, block):
     assert list(plain.jobs) == list(block.jobs)
 
 
-def test_columns_and_totals_are_those_of_a_history_folded_at_once(stored, monkeypatch):
-    plain, block = both(stored, monkeypatch)
+def test_columns_and_totals_are_those_of_records(stored):
+    plain, block = both(stored)
+    assert block.trials.sealed(0)
+    assert not plain.trials.sealed(0)
     for name in plain.finished.__slots__:
         np.testing.assert_array_equal(getattr(plain.finished, name), getattr(block.finished, name))
     assert block.counts() == plain.counts()
     assert (block.cost, block.seconds, block.last) == (plain.cost, plain.seconds, plain.last)
-    assert block.elapsed() == pytest.approx(plain.elapsed())
+    assert block.elapsed() == plain.elapsed()
     assert [t.number for t in block.pending] == [t.number for t in plain.pending]
     assert block.rng().random() == plain.rng().random()
 
 
-def test_records_are_those_of_a_history_folded_at_once(stored, monkeypatch):
-    same(*both(stored, monkeypatch))
+def test_records_are_the_same_later(stored):
+    same(*both(stored))
 
 
-def test_a_record_that_was_looked_at_first_changes_nothing(stored, monkeypatch):
-    plain, block = both(stored, monkeypatch)
+def test_a_record_that_was_looked_at_first_changes_nothing(stored):
+    plain, block = both(stored)
     assert block.jobs[30].trial == block.trials[30].number == 30
     assert block.trials[30] is block.trials[30]
     assert block.jobs[30] is block.trials[30].jobs[0]
@@ -95,31 +103,31 @@ def test_a_record_that_was_looked_at_first_changes_nothing(stored, monkeypatch):
     assert block.trials[-1].number == len(block.trials) - 1
 
 
-def test_it_goes_on_in_a_wider_space(stored, monkeypatch):
-    plain, block = both(stored, monkeypatch)
+def test_it_goes_on_in_a_wider_space(stored):
+    plain, block = both(stored)
     wider = mq.Space({**SPACE, "y": mq.Float(0, 1, default=0.25)})
     for history in (plain, block):
-        history.extend([histories.Event(history.last + 1, 9e9, SpaceChanged(wider.to_json()))])
+        history.extend([Event(history.last + 1, 9e9, SpaceChanged(wider.to_json()))])
     assert block.trials[0].config["y"] == 0.25
     np.testing.assert_array_equal(plain.finished.X, block.finished.X)
     same(plain, block)
 
 
 @pytest.mark.parametrize("cut", [11, 57, 200, 333])
-def test_blocks_may_be_cut_anywhere(stored, monkeypatch, cut):
-    store = open_store(stored)
-    row = store.studies()[0]
-    plain, _ = both(stored, monkeypatch)
-    block = History(from_spec(row.spec))
-    while events := store.read(row.id, block.last, cut):
+def test_blocks_may_be_cut_anywhere_and_trials_looked_at_any_time(stored, cut):
+    row = stored.studies()[0]
+    plain, _ = both(stored)
+    block, rng = History(from_spec(row.spec)), np.random.default_rng(cut)
+    while events := stored.read(row.id, block.last, cut):
         assert len(events) <= cut
         block.extend(events)
-    store.close()
+        for number in rng.integers(len(block.trials), size=3).tolist():
+            assert block.trials[number].row.shape == (3,)
     same(plain, block)
+    np.testing.assert_array_equal(plain.finished.X, block.finished.X)
 
 
-def test_jobs_that_went_another_way_are_folded_as_ever(tmp_path, monkeypatch):
-    monkeypatch.setattr(histories, "MANY", 2)
+def test_jobs_that_go_another_way_are_opened(tmp_path):
     study = mq.Study("s", {"x": mq.Float(0, 1)}, store=tmp_path / "s.db", searcher="random")
     a, b, c = (study.ask() for _ in range(3))
     store, token = study.store, study.history.jobs[b.job].token
@@ -128,9 +136,7 @@ def test_jobs_that_went_another_way_are_folded_as_ever(tmp_path, monkeypatch):
     store.append(1, [Ended(a.number, a.job, State.PAUSED, {"loss": 1.0})])
     store.append(1, [Proposed(a.number, -1, None), Ended(a.number, -1, State.DONE, {"loss": 0.5})])
     store.append(1, [Ended(c.number, c.job, State.CRASHED, alive=0.0, message="lost once")])
-    monkeypatch.setattr(histories, "MANY", 10**9)
-    plain = mq.Study.load("s", tmp_path / "s.db").history
-    monkeypatch.setattr(histories, "MANY", 2)
-    block = mq.Study.load("s", tmp_path / "s.db").history
+    plain, block = both(store)
     same(plain, block)
-    assert block.counts() == {"queued": 1, "done": 1, "crashed": 1}
+    assert block.counts() == plain.counts() == {"queued": 1, "done": 1, "crashed": 1}
+    assert (block.cost, block.seconds) == (plain.cost, plain.seconds)

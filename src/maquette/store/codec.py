@@ -17,14 +17,25 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields
 from operator import attrgetter
-from typing import Any, get_args
+from typing import Any, cast, final, get_args
 
 from maquette.errors import StoreError
-from maquette.events import Body, BudgetChanged, Requeued, SpaceChanged, Started, from_json, kind_of
+from maquette.events import (
+    Body,
+    BudgetChanged,
+    Ended,
+    Requeued,
+    Row,
+    SpaceChanged,
+    Started,
+    from_json,
+    kind_of,
+)
 from maquette.trial import State
 
 _MANY = 1_000
 _KEYS = ("trial", "job")
+_STATES = {state.value: state for state in State}
 _FLOATS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
@@ -88,16 +99,31 @@ def decode(kind: str, trial: int | None, job: int | None, data: Mapping[str, Any
         raise StoreError(f"an event of kind {kind!r} cannot be read: {error}") from None
 
 
-def decode_text(kind: str, trial: int | None, job: int | None, text: str) -> Body:
-    """Make a body of what `encode` wrote; StoreError if the text is damaged."""
-    try:
-        data = _DECODER.decode(text)
-        data = _restored(data) if '"$"' in text else data
-    except (ValueError, KeyError, AttributeError) as error:
-        raise StoreError(f"the store holds text that is not its JSON: {error}") from None
-    if not isinstance(data, dict):
-        raise StoreError(f"the store holds text that is not its JSON: {text[:60]!r}")
-    return decode(kind, trial, job, data)
+@final
+class JSONForm:
+    """Reads what `encode` wrote."""
+
+    def body(self, kind: str, trial: int | None, job: int | None, text: str) -> Body:
+        """Make a body of a text; StoreError if it is damaged."""
+        try:
+            data = _DECODER.decode(text)
+            data = _restored(data) if '"$"' in text else data
+        except (ValueError, KeyError, AttributeError) as error:
+            raise StoreError(f"the store holds text that is not its JSON: {error}") from None
+        if not isinstance(data, dict):
+            raise StoreError(f"the store holds text that is not its JSON: {text[:60]!r}")
+        return decode(kind, trial, job, data)
+
+    def ends(self, rows: Sequence[Row]) -> list[Ended]:
+        """Make the bodies of all ends among the rows; StoreError if one is damaged."""
+        found = [row for row in rows if row[2] == "ended"]
+        ends = []
+        for row, data in zip(found, loads_all([row[5] for row in found]), strict=True):
+            try:
+                ends.append(Ended(row[3], row[4], _STATES[data.pop("state")], **data))
+            except (AttributeError, KeyError, TypeError):
+                ends.append(cast("Ended", self.body(*row[2:])))  # says what is wrong
+        return ends
 
 
 def loads_all(texts: Sequence[str]) -> list[Any]:

@@ -102,7 +102,7 @@ class MemoryStore:
             raise StoreError(f"there is no study with id {study}")
         return self._studies[study - 1]
 
-    def read(self, study: int, after: int = 0, limit: int | None = None) -> list[Event]:
+    def read(self, study: int, after: int = 0, limit: int | None = None) -> Sequence[Event]:
         """Return the events numbered above `after`, in order; at most the first `limit`."""
         first = max(after, 0)
         last = None if limit is None else first + limit

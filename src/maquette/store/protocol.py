@@ -79,7 +79,7 @@ class Store(Protocol):
     def studies(self) -> list[StudyRow]:
         """Return all studies, oldest first."""
 
-    def read(self, study: int, after: int = 0, limit: int | None = None) -> list[Event]:
+    def read(self, study: int, after: int = 0, limit: int | None = None) -> Sequence[Event]:
         """Return the events numbered above `after`, in order; at most the first `limit`.
 
         A body may be decoded only when it is looked at; StoreError then, if it is damaged.

@@ -23,11 +23,11 @@ from maquette.events import (
     Body,
     Ended,
     Event,
+    Events,
     Proposed,
     Reported,
     Requeued,
     Resume,
-    Written,
     kind_of,
 )
 from maquette.store import codec, migrations
@@ -40,6 +40,7 @@ from maquette.store.schema import Clock, events, leases, studies
 
 T = TypeVar("T")
 _NO_LIMIT = 2**62
+_FORM = codec.JSONForm()
 
 # How long to find out whether a transaction is in whose COMMIT was not answered. The server ends a
 # transaction that was cut off within seconds, see `postgres`.
@@ -182,18 +183,13 @@ class SQLStore:
         with self._reading() as connection:
             return [_study_row(row) for row in connection.execute(_ROW.order_by(studies.c.id))]
 
-    def read(self, study: int, after: int = 0, limit: int | None = None) -> list[Event]:
+    def read(self, study: int, after: int = 0, limit: int | None = None) -> Events:
         """Return the events numbered above `after`, in order; at most the first `limit`."""
         last = _NO_LIMIT if limit is None else after + limit
         with self._reading() as connection:
             sought = {"study": study, "after": after, "last": last}
-            rows = connection.execute(_READ, sought).fetchall()
-        decode = codec.decode_text
-        with codec.collector_paused(len(rows)):
-            return [
-                Event(number, time, Written(kind, trial, job, text, decode))
-                for number, time, kind, trial, job, text in rows
-            ]
+            rows: Sequence[Any] = connection.execute(_READ, sought).fetchall()
+        return Events(rows, _FORM)
 
     def _turn(
         self, study: int, jobs: Iterable[int], act: Callable[[Ledger], T]

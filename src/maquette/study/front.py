@@ -176,7 +176,7 @@ def _read(history: History, reference: Mapping[str, float]) -> np.ndarray:
     ]
     if problems:
         raise StudyError([f"reference: {p}" for p in problems])
-    return objective.losses({n: v for n, v in numbers.items() if v is not None})
+    return np.array(objective.losses({n: v for n, v in numbers.items() if v is not None}))
 
 
 def _short(value: Any) -> str:

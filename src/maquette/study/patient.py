@@ -93,7 +93,7 @@ class PatientStore:
         """Return all studies, oldest first."""
         return self._try(self._store.studies)
 
-    def read(self, study: int, after: int = 0, limit: int | None = None) -> list[Event]:
+    def read(self, study: int, after: int = 0, limit: int | None = None) -> Sequence[Event]:
         """Return the events numbered above `after`, in order; at most the first `limit`."""
         return self._try(lambda: self._store.read(study, after, limit))
 
