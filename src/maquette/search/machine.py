@@ -39,12 +39,15 @@ class Told:
         Sorts trials, best first: (0, loss) for a result, (1, violation) where a constraint on a
         metric is broken, (2, 0) without a result. With a scale the loss is replaced by the trial's
         place among those of its cell so far, in [0, 1].
+    cost
+        What it cost, in the study's unit.
     """
 
     trial: int
     x: Array
     active: Mask
     standing: tuple[int, float]
+    cost: float = 0.0
 
 
 @runtime_checkable
@@ -91,7 +94,7 @@ class _Folding(Generic[S]):
         for i in range(self._known, len(finished)):
             x, active = finished.X[i].copy(), finished.active[i].copy()
             standing = self._standing(finished, i, float(violation[i]))
-            told = Told(int(finished.trial[i]), x, active, standing)
+            told = Told(int(finished.trial[i]), x, active, standing, float(finished.cost[i]))
             self._state = self._machine.step(self._state, told)
         self._known = len(finished)
         return self._state
