@@ -32,6 +32,10 @@ def test_sentences_and_shares(evidence: Evidence) -> None:
     assert "kind (" in text
     assert "idle: no effect" in text
     assert "One more trial is expected to gain" in text
+    flat = answers(evidence)[1]
+    assert "kind b" in flat
+    assert "idle anywhere in its range" in flat
+    assert "Trials scatter by" in flat
     shares = figures(evidence)["shares"]
     assert {shares[0]["name"], shares[1]["name"]} == {"x", "kind"}
     assert shares == sorted(shares, key=lambda s: -s["mean"])

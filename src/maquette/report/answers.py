@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from maquette.history import History
+from maquette.report.around import around_answer
 from maquette.report.attribution import matter
 from maquette.report.boundary import at_the_edge, cliff, flatness, held_back, untried
 from maquette.report.evidence import Evidence, gather
@@ -126,7 +127,7 @@ def flat_answer(evidence: Evidence) -> str:
     """Say how flat the optimum is, how near divergence, and how much is noise."""
     model = evidence.model
     if model is None:
-        return f"Flatness and noise are not known: {evidence.missing}."
+        return around_answer(evidence) or f"Flatness and noise are not known: {evidence.missing}."
     where = f" at {place(evidence.at)}" if evidence.at else ""
     text = (
         f"Less than 1 % of loss is lost{where} with "

@@ -208,12 +208,17 @@ def dependence(model: Model, j: int, best: Array) -> Dependence:
         background[:, j] = value
         means, C = model.posterior.joint(model.place(background))
         mean[i], sd[i] = means.mean(), math.sqrt(max(float(C.mean()), 0.0))
-    line = np.repeat(best[None], len(at), axis=0)
-    line[:, j] = at
-    along, variance = model.posterior.predict(model.place(line))
     scale = np.repeat(model.scale, len(at), axis=0)
-    return Dependence(
-        at,
-        *model.seen.losses(mean, sd, scale),
-        *model.seen.losses(along, np.sqrt(variance), scale),
-    )
+    return Dependence(at, *model.seen.losses(mean, sd, scale), *along(model, j, best, at))
+
+
+@single_threaded
+def along(model: Model, j: int, row: Array, at: Array) -> tuple[Array, Array]:
+    """Return mean and standard deviation of the loss where setting j of a row is moved.
+
+    At coordinates `at` (m,) of the unit cube, the others staying as they are in `row` (d,).
+    """
+    line = np.repeat(row[None], len(at), axis=0)
+    line[:, j] = at
+    mean, variance = model.posterior.predict(model.place(line))
+    return model.seen.losses(mean, np.sqrt(variance), np.repeat(model.scale, len(at), axis=0))

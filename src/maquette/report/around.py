@@ -1,0 +1,80 @@
+"""How flat the optimum is and how far measurements scatter, under a Gaussian process.
+
+It speaks where no valley fits all runs, of choices and conditional settings too: along each setting
+in turn, the others staying as in the best config.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from maquette.report.attribution import importance_of
+from maquette.report.evidence import Evidence
+from maquette.report.words import listed, percent, place, short
+from maquette.space import Choice
+from maquette.study.importance import cell_row
+from maquette.surrogate.attribution import Model, along, model_of
+
+SHARE = 0.01  # of the metric, that may be lost
+GRID = 129  # places along a setting
+
+
+def around_answer(evidence: Evidence) -> str:
+    """Say within which range each setting costs little, and how far measurements scatter."""
+    best, history = evidence.best, evidence.history
+    if best is None or importance_of(evidence) is None or not history.space.admits(best.config):
+        return ""
+    model = model_of(history, history.finished, cell_row(history, history.finished))
+    space = history.space
+    row, _ = space.encode(best.config)
+    flat = listed(_flat(model, name, row, best.config[name]) for name in _varying(evidence))
+    where = f" at {place(best.scale)}" if best.scale else ""
+    text = (
+        f"Less than {percent(SHARE)} of {history.objective.primary} is lost{where} with {flat}, "
+        "one moved at a time."
+    )
+    return f"{text} {_scatter(model, row)}"
+
+
+def _varying(evidence: Evidence) -> list[str]:
+    history, best = evidence.history, evidence.best
+    sizes = dict(zip(history.space.names, history.space.cardinality.tolist(), strict=True))
+    return [n for n, m in sizes.items() if m != 1 and best is not None and n in best.config]
+
+
+def _flat(model: Model, name: str, row: np.ndarray, value: object) -> str:
+    """Return the values of a setting, around the best one's, that cost little."""
+    space = model.history.space
+    j = space.names.index(name)
+    m = int(space.cardinality[j])
+    at = (np.arange(m) + 0.5) / m if 0 < m <= GRID else np.linspace(0.0, 1.0, GRID)
+    here, _ = along(model, j, row, row[[j]])
+    cheap = along(model, j, row, at)[0] <= here[0] + SHARE * abs(here[0])
+    rows = np.repeat(row[None], len(at), axis=0)
+    rows[:, j] = at
+    cheap &= space.feasible(rows)
+    values = [config[name] for config in space.from_unit(rows)]
+    if isinstance(space[name], Choice):
+        kept = [v for v, is_cheap in zip(values, cheap, strict=True) if is_cheap or v == value]
+        return f"{name} {' or '.join(short(v) for v in kept)}"
+    start = int(np.argmin(np.abs(at - row[j])))
+    low = start - int(np.argmin(np.append(cheap[start::-1], False))) + 1
+    high = start + int(np.argmin(np.append(cheap[start:], False))) - 1
+    if low >= high:
+        return f"{name} at {short(value)}"
+    if low == 0 and high == len(at) - 1:
+        return f"{name} anywhere in its range"
+    return f"{name} from {short(values[low])} to {short(values[high])}"
+
+
+def _scatter(model: Model, row: np.ndarray) -> str:
+    """Say how far repeated measurements at the best config would differ."""
+    at = model.place(row[None])
+    mean, _ = model.posterior.predict(at)
+    sd = np.sqrt([model.posterior.theta.noise_variance])
+    loss, noise = model.seen.losses(mean, sd, model.scale)
+    share = float(noise[0]) / (abs(float(loss[0])) or 1.0)
+    return (
+        f"Trials scatter by {percent(share)} about the model (one standard deviation), so two "
+        f"closer than {percent(2 * share)} are a tie."
+    )
