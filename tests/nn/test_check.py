@@ -8,10 +8,14 @@ import pytest
 import torch
 from torch import nn
 
+from maquette.bench.live.char_transformer.model import build
 from maquette.bench.live.planted import FAULTY, HEALTHY, VOCABULARY, Case, Kind
 from maquette.errors import PlanError
 from maquette.nn import check
+from maquette.nn.checks.gate import drift_faults
+from maquette.nn.checks.sharpness import sharpness
 from maquette.nn.checks.sweep import sweep
+from maquette.report.slopes import svg
 from tests.nn import architectures as some
 
 SMALL = {"widths": (32, 64), "seeds": 2, "steps": 2}
@@ -208,15 +212,58 @@ def test_a_best_rate_at_the_edge_of_the_grid_is_said_to_be_there():
     assert "edge" in str(found)
 
 
-def test_the_second_gate_trains():
-    sizes = {"widths": (16, 64), "seeds": 1, "steps": 1, "lr": 2.0**-7, "sweep": 8}
-    found = check(some.Perceptron, **sizes)
-    assert found.sweep is not None
-    assert set(found.sweep.losses) == {16.0, 64.0}
-    assert all(math.isfinite(y) for row in found.sweep.losses.values() for y in row)
-    assert found.to_json()["sweep"]["verdict"] == found.sweep.verdict
+def test_the_second_gate_trains_along_both_axes():
+    sizes = {
+        "widths": (16, 32),
+        "depths": (1, 2),
+        "seeds": 1,
+        "steps": 1,
+        "lr": 2.0**-7,
+        "sweep": 6,
+    }
+    found = check(build, **sizes)
+    of_width, of_depth = found.sweeps
+    assert (set(of_width.losses), set(of_depth.losses)) == ({16.0, 32.0}, {1.0, 2.0})
+    assert of_width.losses[16.0] == of_depth.losses[1.0]
+    assert all(math.isfinite(y) for gate in found.sweeps for ys in gate.losses.values() for y in ys)
+    assert [s["axis"] for s in found.to_json()["sweeps"]] == ["width", "depth"]
+    assert "Sweep over depth" in str(found)
+    assert "by depth" in svg(found.figure)
     with pytest.raises(PlanError, match="sets its own"):
-        check(some.Perceptron, optimizer=lambda m: torch.optim.SGD(m.parameters(), 0.1), **sizes)
+        check(build, optimizer=lambda m: torch.optim.SGD(m.parameters(), 0.1), **sizes)
+
+
+def test_a_drift_over_depth_is_a_fault_with_a_way_out():
+    gate = sweep("depth", (2, 4, 8), [2.0**k for k in range(-10, -2)], bowl(-1), seeds=2)
+    (fault,) = drift_faults((gate,))
+    assert (fault.code, fault.axis) == ("lr-drift", "depth")
+    assert "completep(0.5)" in fault.fix
+
+
+def test_sharpness_is_the_largest_eigenvalue_in_the_optimizers_measure():
+    w, h = torch.nn.Parameter(torch.tensor([1.0, -2.0])), torch.tensor([3.0, 0.5])
+    loss = lambda: (h * w**2).sum() / 2  # noqa: E731
+    assert sharpness(loss, [torch.optim.SGD([w], lr=0.1)], 20) == pytest.approx(0.3, rel=1e-3)
+    adam = torch.optim.Adam([w], lr=0.1, eps=0.0)
+    loss().backward()
+    adam.step()
+    before = w.detach().clone()
+    # The second moment's root is |gradient| = (3, 1): 0.1 (3 / 3, 0.5 / 1).
+    assert sharpness(loss, [adam], 30) == pytest.approx(0.1, rel=1e-3)
+    assert torch.equal(w.detach(), before)
+    assert math.isnan(sharpness(lambda: 0 * loss(), [adam], 2))
+
+
+def test_sharpness_grows_with_the_width_where_rates_do_not_follow_it():
+    found = {
+        rule: check(build, widths=(32, 128), depths=(1,), seeds=1, rule=rule, sharpness=5)
+        for rule in ("sp", "auto")
+    }
+    slopes = {rule: f.of("sharpness")["the loss"].exponent for rule, f in found.items()}
+    assert slopes["sp"] > 0.5, slopes
+    assert abs(slopes["auto"]) < 0.4, slopes
+    assert "sharpness" in {f.code for f in found["sp"].faults}
+    assert "sharpness" not in {f.code for f in found["auto"].faults}
 
 
 def test_documents_and_figures_hold_what_was_found():

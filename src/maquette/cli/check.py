@@ -58,8 +58,17 @@ def check(
         typer.Option(
             metavar="STEPS",
             parser=whole(0),
-            help="Also sweep learning rates, in runs of so many steps: it sees what slopes "
-            "cannot, and takes minutes.",
+            help="Also sweep learning rates over widths, and depths where given, in runs of so "
+            "many steps: it sees what slopes cannot, and takes minutes.",
+        ),
+    ] = 0,
+    sharpness: Annotated[
+        int,
+        typer.Option(
+            metavar="ITERATIONS",
+            parser=whole(0),
+            help="Also measure how sharply the loss bends along the optimizer's steps, by so many "
+            "iterations (6 will do).",
         ),
     ] = 0,
     seed: Annotated[int, typer.Option(metavar="N", help="Of weights and data.")] = 0,
@@ -81,7 +90,9 @@ def check(
     data = _named(batch, "--batch") if batch else None
     from maquette import nn
 
-    found = nn.check(made, sizes, levels, chosen, data, rule, sweep=sweep, seed=seed)
+    found = nn.check(
+        made, sizes, levels, chosen, data, rule, sweep=sweep, seed=seed, sharpness=sharpness
+    )
     if output is not None:
         from maquette.report.slopes import write_figure
 

@@ -57,8 +57,8 @@ def write_figure(figure: Mapping[str, Any], text: str, path: str | os.PathLike[s
 def svg(figure: Mapping[str, Any]) -> str:
     """Return the drawing: panels two abreast."""
     drawn = [(p["title"], _panel(p)) for p in figure["panels"]]
-    if figure.get("sweep"):
-        drawn.append(("final loss against learning rate", _sweep(figure["sweep"])))
+    for one in figure["sweeps"]:
+        drawn.append((f"final loss against learning rate, by {one['axis']}", _sweep(one)))
     columns = min(len(drawn), 2) or 1
     rows = -(-len(drawn) // columns)
     width = columns * (WIDTH + GAP) + GAP

@@ -18,6 +18,8 @@ update_rms
     Root mean square of W_t - W_0.
 output, logits
     Change of the model's output; its largest entry after training.
+sharpness
+    How sharply the loss bends along the optimizer's steps, where it was asked for.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ from maquette.nn.build import Builder, build_at, same_random_state
 from maquette.nn.checks.batch import Data
 from maquette.nn.checks.optimizers import Settings, ready
 from maquette.nn.checks.probe import Scores, Sight, look, rms
+from maquette.nn.checks.sharpness import sharpness
 from maquette.nn.plan import Plan
 
 Values = dict[str, dict[str, float]]  # quantity -> tensor or module -> value
@@ -70,12 +73,16 @@ def run_cell(
     build: Builder,
     point: Mapping[str, int],
     seed: int,
-    steps: int,
+    counts: tuple[int, int],
     data: Data,
     settings: Settings,
     plan: Plan | None,
 ) -> Cell:
-    """Build, train for a few steps on one batch, and measure."""
+    """Build, train for a few steps on one batch, and measure.
+
+    ``counts`` are those of the steps, and of the iterations that find the sharpness.
+    """
+    steps, iterations = counts
     with same_random_state():
         model = build_at(_seeded(build, seed), point, "cpu")
         model, optimizers = ready(model, settings, plan)
@@ -85,8 +92,12 @@ def run_cell(
         before = look(model, args, kwargs)
         losses = _train(model, optimizers, data, batch, steps)
         after = look(model, args, kwargs, initial)
-    values = _from_sights(before, after)
-    _from_parameters(values, model, initial, optimizers)
+        values = _from_sights(before, after)
+        _from_parameters(values, model, initial, optimizers)
+        values["sharpness"] = {}
+        if iterations:
+            bend = sharpness(lambda: data.loss(model, batch), optimizers, iterations)
+            values["sharpness"] = {"the loss": bend} if math.isfinite(bend) else {}
     shapes = {n: tuple(p.shape) for n, p in model.named_parameters()}
     return Cell(dict(point), seed, values, shapes, before.shapes, losses)
 

@@ -17,7 +17,7 @@ from maquette.nn.checks import faults as rules
 from maquette.nn.checks.batch import Data, Loss, data
 from maquette.nn.checks.cell import Cell, run_cell
 from maquette.nn.checks.faults import Fault, merged
-from maquette.nn.checks.gate import drift_faults, width_sweep
+from maquette.nn.checks.gate import drift_faults, sweeps
 from maquette.nn.checks.optimizers import Own, Settings, cell_plan, settings_of
 from maquette.nn.checks.result import Check, collapsed, judged
 from maquette.nn.checks.slopes import Slope, slopes
@@ -27,7 +27,7 @@ from maquette.scaling.parametrization import Role, Table
 
 WIDTHS = (64, 128, 256)
 QUANTITIES = ("update", "activation", "given", "aligned", "scores", "output", "epsilon",
-              "spectral", "update_rms", "logits")  # fmt: skip
+              "spectral", "update_rms", "logits", "sharpness")  # fmt: skip
 
 
 class Options(TypedDict, total=False):
@@ -40,6 +40,7 @@ class Options(TypedDict, total=False):
     steps: int
     seeds: int
     seed: int
+    sharpness: int
     sweep: int
 
 
@@ -49,6 +50,7 @@ _DEFAULTS: dict[str, Any] = {
     "steps": 4,
     "seeds": 3,
     "seed": 0,
+    "sharpness": 0,
     "sweep": 0,
 }
 
@@ -89,8 +91,10 @@ def check(
     options
         ``roles`` as in `maquette.nn.plan`; ``loss``, a function of the model and a batch; ``lr``
         (2^-11) and ``eps`` (1e-8) at the base; ``steps`` (4) and ``seeds`` (3) of each short
-        run, from ``seed`` (0) on; ``sweep`` (0, off): steps of the runs of the second gate, a
-        sweep of learning rates.
+        run, from ``seed`` (0) on; ``sharpness`` (0, off): iterations of the power method that finds
+        how sharply the loss bends along the optimizer's steps; ``sweep`` (0, off): steps of the
+        runs of the second gate, a sweep of learning rates over the widths, and over the depths
+        where there are some.
 
     Returns
     -------
@@ -147,11 +151,9 @@ def _check(
     cells = _cells(build, points, found, settings, chosen)
     all_slopes = _slopes(cells, body, bool(depths))
     entropy = _least_entropy(cells)
-    gate = None
-    if chosen["sweep"]:
-        gate = width_sweep(build, points, found, settings, chosen)
+    gates = sweeps(build, points, found, settings, chosen) if chosen["sweep"] else ()
     faults = _faults(all_slopes, cells, body, entropy)
-    faults += _spikes(cells) + drift_faults(gate)
+    faults += _spikes(cells) + drift_faults(gates)
     named = tuple(merged(faults))
     fitted = tuple(s for group in all_slopes.values() for s in group.values())
     return Check(
@@ -163,7 +165,7 @@ def _check(
         entropy,
         found.made,
         time.perf_counter() - start,
-        gate,
+        gates,
     )
 
 
@@ -181,9 +183,9 @@ def _points(
         problems += [f"{name}: {v!r} is not a positive whole number" for v in wrong]
     if len(set(widths)) < 2:
         problems.append(f"widths must be two or more different ones, not {list(widths)}")
-    for name in ("steps", "seeds"):
-        if not isinstance(chosen[name], int) or chosen[name] < 1:
-            problems.append(f"{name} must be a positive whole number, not {chosen[name]!r}")
+    for name, least in (("steps", 1), ("seeds", 1), ("sharpness", 0)):
+        if not isinstance(chosen[name], int) or chosen[name] < least:
+            problems.append(f"{name} must be a whole number, {least} or more, not {chosen[name]!r}")
     if not chosen["lr"] > 0:
         problems.append(f"lr must be positive, not {chosen['lr']!r}")
     if problems:
@@ -221,7 +223,8 @@ def _cells(
     for point in points:
         worked_out = cell_plan(build, settings, points[0], point)
         for seed in range(chosen["seed"], chosen["seed"] + chosen["seeds"]):
-            cells.append(run_cell(build, point, seed, chosen["steps"], found, settings, worked_out))
+            counts = (chosen["steps"], chosen["sharpness"])
+            cells.append(run_cell(build, point, seed, counts, found, settings, worked_out))
     return cells
 
 
@@ -271,6 +274,7 @@ def _faults(
 
     late = rules.spectral_faults(of["spectral"], hidden, named)
     late += rules.warnings_of(of["scores"], of["output"], named)
+    late += rules.sharpness_faults(of["sharpness"])
     out += [replace(f, follows=bool(out)) for f in late]
     out += collapsed(entropy)
     if ("update", "depth") in found and body is not None:

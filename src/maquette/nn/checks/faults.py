@@ -24,9 +24,11 @@ FLAT = 0.1  # entropy of a softmax, over its greatest, that counts as collapsed
 
 Code = Literal[
     "activation", "attention", "update", "tied", "epsilon", "scores", "output", "spectral",
-    "depth", "spike", "entropy", "lr-drift",
+    "depth", "spike", "entropy", "sharpness", "lr-drift",
 ]  # fmt: skip
-WARNINGS: tuple[Code, ...] = ("scores", "output", "spectral", "spike", "entropy")
+WARNINGS: tuple[Code, ...] = (
+    "scores", "output", "spectral", "spike", "entropy", "sharpness"
+)  # fmt: skip
 
 
 @final
@@ -263,6 +265,24 @@ def warnings_of(
                 Fault("output", "the output", slope.exponent, slope.error, "width", text, fix)
             )
     return found
+
+
+def sharpness_faults(bends: Mapping[str, Slope]) -> list[Fault]:
+    """A loss that bends the more along the optimizer's steps, the wider the model."""
+    return [
+        Fault(
+            "sharpness",
+            name,
+            slope.exponent,
+            slope.error,
+            "width",
+            f"how sharply the loss bends along the optimizer's steps {grown(slope.exponent)}",
+            "the largest stable learning rate falls by that power: scale the rates of the tensors "
+            "whose updates grow",
+        )
+        for name, slope in bends.items()
+        if slope.exponent > 0 and beyond(slope)
+    ]
 
 
 def depth_faults(ends: Mapping[str, Slope]) -> list[Fault]:

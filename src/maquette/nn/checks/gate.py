@@ -20,14 +20,16 @@ from maquette.nn.plan import Plan
 OCTAVES = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0)  # above the check's rate
 
 
-def width_sweep(
+def sweeps(
     build: Builder,
     points: Sequence[Mapping[str, int]],
     found: Data,
     settings: Settings,
     chosen: Mapping[str, Any],
-) -> Sweep:
-    """Sweep learning rates over the widths of a check, at its smallest depth.
+) -> tuple[Sweep, ...]:
+    """Sweep learning rates over the widths of a check, and over its depths where it has some.
+
+    The other axis stays at its smallest.
 
     Raises
     ------
@@ -39,17 +41,26 @@ def width_sweep(
             "the sweep sets learning rates, and optimizer is a function that sets its own",
             hint="leave sweep out, or give the optimizer by name",
         )
-    line = [p for p in points if p.get("depth") == points[0].get("depth")]
-    plans = {p["width"]: cell_plan(build, settings, points[0], p) for p in line}
-    at = {p["width"]: p for p in line}
-    steps = int(chosen["sweep"])
-
-    def run(width: int, rate: float, seed: int) -> float:
-        here = replace(settings, lr=rate)
-        return _short_run(build, at[width], seed, steps, found, here, plans[width])
-
+    steps, seeds = int(chosen["sweep"]), min(int(chosen["seeds"]), 2)
     rates = [chosen["lr"] * 2**k for k in OCTAVES]
-    return sweep("width", sorted(at), rates, run, min(int(chosen["seeds"]), 2))
+    losses: dict[tuple[tuple[int, ...], float, int], float] = {}  # the base is in both sweeps
+
+    def along(axis: str) -> Sweep:
+        line = [p for p in points if all(p[k] == points[0][k] for k in p if k != axis)]
+        at = {p[axis]: p for p in line}
+        plans = {p[axis]: cell_plan(build, settings, points[0], p) for p in line}
+
+        def run(value: int, rate: float, seed: int) -> float:
+            key = (tuple(at[value].values()), rate, seed)
+            if key not in losses:
+                here = replace(settings, lr=rate)
+                losses[key] = _short_run(build, at[value], seed, steps, found, here, plans[value])
+            return losses[key]
+
+        return sweep(axis, sorted(at), rates, run, seeds)
+
+    axes = [k for k in points[0] if len({p[k] for p in points}) > 1]
+    return tuple(along(axis) for axis in axes)
 
 
 def _short_run(
@@ -84,10 +95,14 @@ def _short_run(
     return sum(last) / len(last)
 
 
-def drift_faults(gate: Sweep | None) -> list[Fault]:
+def drift_faults(gates: Sequence[Sweep]) -> list[Fault]:
     """What the second gate says against the model."""
-    if gate is None or gate.verdict != "do-not-trust":
-        return []
+    ways = {
+        "width": "if the slopes are sound, look at warm-up and the number of steps: tune on a "
+        "wider proxy, or let Study.transfer fit the drift",
+        "depth": "slopes of a few steps do not see how layers act on each other over a run: tune "
+        'on a deeper proxy, try rule="everett+completep(0.5)+sde", or let Study.transfer fit it',
+    }
     return [
         Fault(
             "lr-drift",
@@ -97,7 +112,8 @@ def drift_faults(gate: Sweep | None) -> list[Fault]:
             gate.axis,
             f"the best learning rate goes as {gate.axis}^{gate.drift:+.2f} in short runs; the "
             f"smallest scale's costs {100 * gate.regret:.2g} % at the largest",
-            "if the slopes are sound, look at depth, warm-up and the number of steps: tune on a "
-            "larger proxy, or let Study.transfer fit the drift",
+            ways[gate.axis],
         )
+        for gate in gates
+        if gate.verdict == "do-not-trust"
     ]

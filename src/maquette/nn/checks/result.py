@@ -39,8 +39,8 @@ class Check:
         The data in words, where it was made up.
     seconds
         It took.
-    sweep
-        The second gate, where it was asked for.
+    sweeps
+        The second gate, where it was asked for: over widths, and over depths.
     """
 
     verdict: Verdict
@@ -51,7 +51,7 @@ class Check:
     entropy: Mapping[str, float]
     made: str
     seconds: float
-    sweep: Sweep | None = None
+    sweeps: tuple[Sweep, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -88,8 +88,7 @@ class Check:
             ]
             if lines:
                 panels.append({"title": titles[quantity], "axis": "width", "lines": lines})
-        sweep = self.sweep.figure if self.sweep is not None else None
-        return {"limit": LIMIT, "panels": panels, "sweep": sweep}
+        return {"limit": LIMIT, "panels": panels, "sweeps": [s.figure for s in self.sweeps]}
 
     def to_json(self) -> dict[str, Any]:
         """Return the check as a JSON document."""
@@ -124,7 +123,7 @@ class Check:
             "entropy": dict(self.entropy),
             "data": self.made or "given",
             "seconds": self.seconds,
-            "sweep": None if self.sweep is None else self.sweep.to_json(),
+            "sweeps": [s.to_json() for s in self.sweeps],
         }
 
     def __str__(self) -> str:
@@ -142,8 +141,8 @@ class Check:
             more = f" and {len(rest) - _MOST} more" if len(rest) > _MOST else ""
             lines.append(f"Probably follows from that: {names}{more}.")
         lines += ["", *self._table()]
-        if self.sweep is not None:
-            lines += ["", str(self.sweep)]
+        for sweep in self.sweeps:
+            lines += ["", str(sweep)]
         if self.made:
             lines += ["", f"Data: {self.made}."]
         return "\n".join(lines)
