@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         maximize,
         minimize,
     )
+    from maquette.study.warm import WarmStart
     from maquette.trial import Decision, State, Trial
 
 # Public names and where they live. They are imported at first use, so that `import maquette`
@@ -49,6 +50,7 @@ _WHERE = {
     "State": "trial",
     "Study": "study",
     "Trial": "trial",
+    "WarmStart": "study.warm",
     "Watch": "scaling.watch",
     "current_trial": "executor.script",
     "maximize": "study",
@@ -75,6 +77,7 @@ __all__ = [
     "State",
     "Study",
     "Trial",
+    "WarmStart",
     "Watch",
     "__version__",
     "current_trial",

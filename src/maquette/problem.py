@@ -11,6 +11,7 @@ import numpy as np
 from maquette.fidelity import Duration
 from maquette.instances import Instances
 from maquette.objective import Objective
+from maquette.past import Past
 from maquette.scale import Scale
 from maquette.space import Space
 from maquette.trial import Config
@@ -19,7 +20,10 @@ from maquette.trial import Config
 @final
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What a study asks: space, objective, durations, scale, instances and seed."""
+    """What a study asks: space, objective, durations, scale, instances and seed.
+
+    `past` holds what earlier studies of the same kind measured.
+    """
 
     space: Space
     objective: Objective
@@ -28,6 +32,7 @@ class Problem:
     instances: Instances | None = None
     seed: int = 0
     domain: Space | None = None
+    past: tuple[Past, ...] = ()
 
     @property
     def evidence(self) -> Space:

@@ -127,6 +127,17 @@ Seed = Annotated[
 ]
 
 
+WarmStart = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--warm-start",
+        metavar="STUDY|FILE",
+        help="An earlier study of the store, or a CSV or Parquet file of runs, to learn from; may "
+        "be given several times. Replaces what the file says.",
+    ),
+]
+
+
 def run(
     file: File,
     command: Command = None,
@@ -140,6 +151,7 @@ def run(
     narrow: Narrow = False,
     accept_changes: AcceptChanges = False,
     checkpoints: Checkpoints = None,
+    warm_start: WarmStart = None,
     debug: Debug = False,
     dry_run: DryRun = False,
     store: StoreUrl = None,
@@ -165,7 +177,14 @@ def run(
 
     given = Budget.parse(limits) if limits else None
     placement = Placement(
-        store, DEFAULT_STORE, seed, narrow, accept_changes, checkpoints, dry=dry_run
+        store,
+        DEFAULT_STORE,
+        seed,
+        narrow,
+        accept_changes,
+        checkpoints,
+        tuple(warm_start or ()),
+        dry=dry_run,
     )
     if file.endswith(".toml"):
         _refuse_debugger(debug)

@@ -15,6 +15,7 @@ from maquette.search.designed import Designed as Designed
 from maquette.search.forest import Forest as Forest
 from maquette.search.gp import GP as GP
 from maquette.search.grid import Grid as Grid
+from maquette.search.portfolio import Portfolio as Portfolio
 from maquette.search.protocol import Searcher as Searcher
 from maquette.search.random import Random as Random
 from maquette.search.sobol import Sobol as Sobol

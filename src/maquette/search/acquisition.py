@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from scipy.special import erfcx, log_ndtr
 
 from maquette.surrogate.gp import Points
-from maquette.surrogate.posterior import Posterior
+from maquette.surrogate.protocol import Predictive
 
 Array = NDArray[np.float64]
 
@@ -77,7 +77,7 @@ class LogEI:
         The lowest posterior mean among observed and pending configs, at the fidelity asked for.
     """
 
-    posterior: Posterior
+    posterior: Predictive
     incumbent: float
 
     def __call__(self, at: Points) -> Array:

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from maquette.columns import Finished
 from maquette.history import Problem
+from maquette.surrogate.carried import Carried, trend
 from maquette.surrogate.gp import Hyperparameters, Points
 from maquette.surrogate.observations import Observations, observe
-from maquette.surrogate.posterior import Posterior, condition
+from maquette.surrogate.posterior import condition
+from maquette.surrogate.protocol import Predictive
 from maquette.surrogate.refit import Refits, part
 from maquette.trial import State
 
@@ -25,7 +27,7 @@ class Belief:
     """The observations of one loss, and the posterior of it in standard units."""
 
     seen: Observations
-    posterior: Posterior
+    posterior: Predictive
 
     def mean(self, at: Points) -> Array:
         """Return the posterior mean at m points, shape (m,)."""
@@ -47,13 +49,23 @@ def believe(problem: Problem, finished: Finished, refits: Refits[Hyperparameters
     theta = refits(problem, finished)
     seen = observe(problem, finished)
     points, y = part(seen)
-    posterior = condition(theta, points, y)
+    posterior = _conditioned(problem, theta, points, y)
     stopped = np.flatnonzero(finished.state == State.STOPPED)
     if len(stopped) and len(y):
         lost = place_rows(seen, finished, stopped)
         bad = np.maximum(posterior.predict(lost)[0], float(np.median(y)))
-        posterior = condition(theta, points.joined(lost), np.concatenate([y, bad]))
+        points, y = points.joined(lost), np.concatenate([y, bad])
+        posterior = _conditioned(problem, theta, points, y)
     return Belief(seen, posterior)
+
+
+def _conditioned(problem: Problem, theta: Hyperparameters, points: Points, y: Array) -> Predictive:
+    """Return the posterior after values y (n,) at n points, on the trend of pasts if any."""
+    one = len(problem.objective.metrics) == 1
+    carried = trend(problem, points, y) if problem.past and one else None
+    if carried is None:
+        return condition(theta, points, y)
+    return Carried(condition(theta, points, y - carried(points)), carried)
 
 
 def place_rows(seen: Observations, finished: Finished, rows: NDArray[np.intp]) -> Points:

@@ -51,6 +51,7 @@ from maquette.search.hypervolume import log_ehvi
 from maquette.search.repeat import PAYS, gains, noisy
 from maquette.search.scalarised import log_scalarised_ei
 from maquette.search.sobol import initial_design
+from maquette.surrogate.carried import Carried, learn_rest
 from maquette.surrogate.comparable import inside
 from maquette.surrogate.gp import Hyperparameters, Points
 from maquette.surrogate.observations import scale_row
@@ -99,6 +100,10 @@ class GP:
         compare=False,
     )
 
+    _rest: Refits[Hyperparameters] = field(
+        default_factory=lambda: Refits(learn_rest), init=False, repr=False, compare=False
+    )
+
     def __post_init__(self) -> None:
         given = {
             "initial": 1 if self.initial is None else self.initial,
@@ -117,7 +122,11 @@ class GP:
         opening = initial_design(history, self.initial, n)
         if opening is not None:
             return opening
-        model = _model(history, at, self._refits)
+        model = _model(history, at, self._refits, self._rest)
+        if model.misled:
+            opening = initial_design(history, self.initial, n, led_on=False)
+            if opening is not None:
+                return opening
         taken, priors = in_cell(history, at), expert(history)
         around = None if priors is None else priors.centre()
         suggestions = []
@@ -204,6 +213,12 @@ class _Model:
     def ground(self) -> Ground:
         return Ground(self.history.space, self.history.domain)
 
+    @property
+    def misled(self) -> bool:
+        """Whether there are pasts, and results speak against all of them."""
+        first = self.beliefs[0].posterior
+        return isinstance(first, Carried) and not first.trend.weights.any()
+
     def place(self, X: Array, active: NDArray[np.bool_]) -> Points:
         return self.beliefs[0].seen.place(X, active, np.repeat(self.scale, len(X), axis=0))
 
@@ -229,6 +244,8 @@ class _Model:
         for name, belief in zip(self.history.objective.metrics, self.beliefs, strict=True):
             suffix = f" {name}" if several else ""
             found["mean" + suffix], found["sd" + suffix] = belief.predicted(at, self.scale)
+            if isinstance(belief.posterior, Carried):
+                found |= belief.posterior.trend.why()
         if self.chance is not None:
             found["feasible"] = float(np.exp(self.chance(at)[0]))
         return found
@@ -265,11 +282,17 @@ class _Model:
         return _Model(self.history, beliefs, chance, self.scale, known, self.best, repeats)
 
 
-def _model(history: History, at: Fidelity, refits: Refits[Hyperparameters]) -> _Model:
-    """Return the model of all trials, pending ones last."""
+def _model(
+    history: History,
+    at: Fidelity,
+    refits: Refits[Hyperparameters],
+    rest: Refits[Hyperparameters],
+) -> _Model:
+    """Return the model of all trials, pending ones last; `rest` is for what pasts leave."""
     problem, finished = history.problem, history.finished
     metrics = range(len(history.objective.metrics))
-    beliefs = tuple(believe(problem, finished.metric(j), refits) for j in metrics)
+    learned = rest if problem.past and len(metrics) == 1 else refits
+    beliefs = tuple(believe(problem, finished.metric(j), learned) for j in metrics)
     scale, seen = cell_row(history, at), beliefs[0].seen
     chance = feasible(problem, finished, seen, scale, refits)
     whole = np.flatnonzero(np.isfinite(finished.losses).all(axis=1))

@@ -31,7 +31,7 @@ from scipy.special import log_ndtr
 from maquette.pareto import boxes, front
 from maquette.search.acquisition import C1, log_h
 from maquette.surrogate.gp import Points
-from maquette.surrogate.posterior import Posterior
+from maquette.surrogate.protocol import Predictive
 
 Array = NDArray[np.float64]
 
@@ -57,7 +57,7 @@ class LogEHVI:
         (boxes, k).
     """
 
-    posteriors: tuple[Posterior, ...]
+    posteriors: tuple[Predictive, ...]
     thresholds: tuple[Array, ...]
     lower: NDArray[np.intp]
     upper: NDArray[np.intp]
@@ -101,7 +101,7 @@ class LogEHVI:
         return high
 
 
-def log_ehvi(posteriors: tuple[Posterior, ...], known: Array, margin: float) -> LogEHVI:
+def log_ehvi(posteriors: tuple[Predictive, ...], known: Array, margin: float) -> LogEHVI:
     """Return the target that improves on known points.
 
     Parameters

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from maquette.columns import Finished
 from maquette.surrogate.gp import Points
-from maquette.surrogate.posterior import Posterior
+from maquette.surrogate.protocol import Predictive
 
 Array = NDArray[np.float64]
 
@@ -35,7 +35,7 @@ PAYS = 3.0
 NODES = 64
 
 
-def gains(posterior: Posterior, known: Points, new: Points) -> tuple[Array, float]:
+def gains(posterior: Predictive, known: Points, new: Points) -> tuple[Array, float]:
     """Return what it is worth to measure each of m known configs again, (m,), or a new one.
 
     In the posterior's standard units.
@@ -51,7 +51,7 @@ def gains(posterior: Posterior, known: Points, new: Points) -> tuple[Array, floa
     return np.maximum(now - again, 0.0), max(now - fresh, 0.0)
 
 
-def noisy(posterior: Posterior, finished: Finished) -> bool:
+def noisy(posterior: Predictive, finished: Finished) -> bool:
     """Whether repeated measurements differ, as far as is known.
 
     Where configs were measured more than once, whether any differed; else by what the model makes

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maquette.surrogate.gp import Points
-from maquette.surrogate.posterior import Posterior
+from maquette.surrogate.protocol import Predictive
 
 Array = NDArray[np.float64]
 
@@ -54,7 +54,7 @@ class LogScalarisedEI:
         Fixed draws of the normal, shape (draws, k).
     """
 
-    posteriors: tuple[Posterior, ...]
+    posteriors: tuple[Predictive, ...]
     ideal: Array
     weight: Array
     incumbent: float
@@ -93,7 +93,7 @@ class LogScalarisedEI:
 
 
 def log_scalarised_ei(
-    posteriors: tuple[Posterior, ...], known: Array, margin: float, rng: np.random.Generator
+    posteriors: tuple[Predictive, ...], known: Array, margin: float, rng: np.random.Generator
 ) -> LogScalarisedEI:
     """Return the target for weights drawn from the simplex.
 

@@ -21,6 +21,7 @@ import numpy as np
 from maquette.fidelity import Fidelity
 from maquette.history import History
 from maquette.rng import generator
+from maquette.search.zeroshot import zero_shot
 from maquette.space import Config, Space
 from maquette.trial import Suggestion
 
@@ -28,6 +29,8 @@ from maquette.trial import Suggestion
 _SCRAMBLE = 271828
 # Below this many results there is nothing to model.
 LEAST = 3
+# Configs that pasts put first.
+MOST_LED = 3
 
 
 @final
@@ -64,7 +67,9 @@ def design(
     return suggestions + [Suggestion(config, "sobol") for config in configs]
 
 
-def initial_design(history: History, initial: int | None, n: int) -> list[Suggestion] | None:
+def initial_design(
+    history: History, initial: int | None, n: int, *, led_on: bool = True
+) -> list[Suggestion] | None:
     """Return the next `n` suggestions before there is a model; None once there is enough for one.
 
     Parameters
@@ -75,29 +80,49 @@ def initial_design(history: History, initial: int | None, n: int) -> list[Sugges
         Trials of the initial design; None: d + 2, between 5 and 12, for d dimensions.
     n
         How many suggestions are asked for.
+    led_on
+        Whether pasts, if there are any, make up for most of the design.
     """
-    space, known = history.space, len(history.trials)
-    wanted = initial or min(max(space.dimensions + 2, 5), 12)
-    if known >= wanted and int(history.finished.ok.sum()) >= LEAST:
+    known, led = len(history.trials), lead(history) if led_on else []
+    wanted = initial or (len(led) + 2 if led else min(max(history.space.dimensions + 2, 5), 12))
+    if known >= max(wanted, LEAST) and int(history.finished.ok.sum()) >= LEAST:
         return None
-    return opening(space, history.problem.seed, known, n)
+    return opening(history, n)
 
 
-def opening(space: Space, seed: int, first: int, n: int) -> list[Suggestion]:
-    """Return the suggestions of trials `first` to ``first + n - 1`` of an initial design.
+def opening(history: History, n: int) -> list[Suggestion]:
+    """Return the next `n` suggestions of an initial design.
 
-    Those of `design`; where parameters have priors, every other one is carried to where the priors
-    put it, the first of them to their centre. The rest stay, for priors may be wrong.
+    Those of `design`, but for two cases. With pasts, the best config that they know comes first,
+    and the next best after the default. Where parameters have priors, every other point is carried
+    to where the priors put it, the first to their centre; the rest stay, for priors may be wrong.
     """
-    suggestions = design(space, seed, first, n)
-    if all(p.prior is None for p in space.values()):
-        return suggestions
-    for i in range((first + 1) % 2, n, 2):
-        unit = points(space.dimensions, seed, first + i - 1, 1)
-        if first + i == 1:
-            unit[:] = 0.5
-        suggestions[i] = Suggestion(space.from_unit(space.at_prior(unit))[0], "prior")
-    return suggestions
+    space, seed, first = history.space, history.problem.seed, len(history.trials)
+    led = lead(history)
+    ahead = [*led[:1], Suggestion(space.defaults(), "default"), *led[1:]] if led else []
+    out = ahead[first : first + n]
+    first, n = first + len(out) - len(led), n - len(out)
+    rest = design(space, seed, first, n)
+    if any(p.prior is not None for p in space.values()):
+        for i in range((first + 1) % 2, n, 2):
+            unit = points(space.dimensions, seed, first + i - 1, 1)
+            if first + i == 1:
+                unit[:] = 0.5
+            rest[i] = Suggestion(space.from_unit(space.at_prior(unit))[0], "prior")
+    return out + rest
+
+
+def lead(history: History) -> list[Suggestion]:
+    """Return what pasts put first: their portfolio, up to `MOST_LED` configs; without the default.
+
+    With several metrics there is none: a past speaks of one loss.
+    """
+    problem, space = history.problem, history.space
+    if not problem.past or len(history.objective.metrics) > 1:
+        return []
+    default = space.key(space.defaults())
+    found = zero_shot(space, problem.scale, problem.past, MOST_LED)
+    return [Suggestion(c, "past") for c in found if space.key(c) != default]
 
 
 def points(d: int, seed: int, first: int, n: int) -> np.ndarray:

@@ -99,7 +99,7 @@ class TPE:
         ground, finished = Ground(history.space, history.domain), history.finished
         known = len(history.trials)
         if known < self.initial or not finished.ok.any():
-            return opening(history.space, history.problem.seed, known, n)
+            return opening(history, n)
         dimensions = Dimensions(ground.domain.cardinality, ground.domain.is_categorical)
         good, weight, bad = split(finished, self.gamma)
         l_good = parzen(dimensions, finished.X[good], finished.active[good], weight, LEAST_GOOD)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from hashlib import sha256
+from typing import Any
 
 from maquette.errors import StoreError, StudyError
+from maquette.fidelity import Duration
 from maquette.number import is_count
+from maquette.objective import Objective
+from maquette.problem import Problem
 from maquette.schedule.protocol import Scheduler
 from maquette.search.protocol import Searcher
+from maquette.space import Space
 from maquette.store.protocol import Store, StudyRow
 
 
@@ -20,6 +26,21 @@ def check_given(name: object, fn: object, store: object) -> None:
         raise StudyError(f"fn must be a function of a trial, not {fn!r}")
     if not isinstance(store, str | os.PathLike | Store | None):
         raise StoreError(f"a store is a URL, a file or None, not {store!r}")
+
+
+def asked(
+    space: Any, objective: str | Objective, fidelity: Mapping[str, Any] | None, *rest: Any
+) -> Problem:
+    """Return the problem of a study; `rest`: its scale, instances and seed."""
+    scale, instances, seed = rest
+    return Problem(
+        space if isinstance(space, Space) else Space(space),
+        Objective.parse(objective),
+        Duration.parse(fidelity),
+        scale,
+        instances,
+        checked_seed(seed),
+    )
 
 
 def opened(store: str | os.PathLike[str] | Store | None, *, read_only: bool = False) -> Store:

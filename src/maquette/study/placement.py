@@ -7,11 +7,11 @@ forks executes the same file only to get at the function, and must not open the 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 from maquette.checkpoint import Checkpoints
 from maquette.store.memory import MemoryStore
@@ -39,6 +39,8 @@ class Placement:
         Whether another program than the one that the study ran so far is meant.
     checkpoints
         Takes the place of where every study keeps its checkpoints; None: the file's own.
+    warm_start
+        Takes the place of what every study learns from; empty: the file's own.
     dry
         Give every study a copy in memory, and leave the store as it is, or unmade.
     """
@@ -49,6 +51,7 @@ class Placement:
     narrow: bool = False
     accept: bool = False
     checkpoints: str | None = None
+    warm_start: tuple[str, ...] = ()
     dry: bool = False
 
     def apply(self, store: Place, seed: int) -> tuple[Place, int]:
@@ -90,19 +93,28 @@ def shelved(checkpoints: Checkpoints | str | os.PathLike[str] | None) -> Checkpo
     return Checkpoints.parse(replaced or checkpoints)
 
 
-def place(store: Place, seed: int, name: str = "") -> tuple[Place, int]:
-    """Return the store and the seed for a study of that name that asks for these."""
+def warming(given: Any) -> Any:
+    """Return what a study that was given this as `warm_start` learns from."""
+    placement = _placement.get()
+    return list(placement.warm_start) if placement and placement.warm_start else given
+
+
+def place(store: Place, seed: int, name: str = "", others: Sequence[str] = ()) -> tuple[Place, int]:
+    """Return the store and the seed for a study of that name that asks for these.
+
+    `others`: studies of the store that it looks at.
+    """
     from maquette.executor.function import is_preparing
 
     if is_preparing():
         return MemoryStore(), seed
     placement = _placement.get() or Placement()
     store, seed = placement.apply(store, seed)
-    return _copy(store, name) if placement.dry else store, seed
+    return _copy(store, [name, *others]) if placement.dry else store, seed
 
 
-def _copy(store: Place, name: str) -> MemoryStore:
-    """Return a store in memory with what a store holds of one study; nothing is made."""
+def _copy(store: Place, names: Sequence[str]) -> MemoryStore:
+    """Return a store in memory with what a store holds of some studies; nothing is made."""
     from maquette.store import exists, open_store
 
     copy = MemoryStore()
@@ -112,7 +124,7 @@ def _copy(store: Place, name: str) -> MemoryStore:
         real = open_store(store, read_only=True) if there else None
     else:
         real = store
-    row = next((r for r in real.studies() if r.name == name), None) if real else None
-    if real is not None and row is not None:
-        copy.take_over(name, row.spec, real.read(row.id))
+    for row in real.studies() if real is not None else ():
+        if real is not None and row.name in names:
+            copy.take_over(row.name, row.spec, real.read(row.id))
     return copy

@@ -11,6 +11,7 @@ from maquette.fidelity import Duration
 from maquette.history import History, Problem
 from maquette.instances import Instances
 from maquette.objective import Objective
+from maquette.past import Past
 from maquette.scale import Scale
 from maquette.space import Space
 from maquette.trial import State
@@ -30,6 +31,7 @@ def to_spec(problem: Problem, searcher: str, scheduler: str) -> dict[str, Any]:
         "seed": problem.seed,
         "searcher": searcher,
         "scheduler": scheduler,
+        "past": [past.to_json() for past in problem.past],
     }
 
 
@@ -54,6 +56,7 @@ def from_spec(spec: Mapping[str, Any]) -> Problem:
         Scale.from_json(scale) if scale else None,
         Instances.from_json(instances) if instances else None,
         spec["seed"],
+        past=tuple(Past.from_json(past) for past in spec.get("past", ())),
     )
 
 

@@ -12,8 +12,7 @@ from maquette.errors import StudyError
 from maquette.events import Body
 from maquette.executor.kinds import Kind, by_name
 from maquette.executor.protocol import Executor, Function
-from maquette.fidelity import Duration
-from maquette.history import History, Problem, TrialRecord
+from maquette.history import History, TrialRecord
 from maquette.instances import Instances
 from maquette.number import is_count
 from maquette.objective import Objective
@@ -29,12 +28,13 @@ from maquette.study.budget import Budget, recorded
 from maquette.study.catch_up import catch_up
 from maquette.study.front import Front, find_front
 from maquette.study.importance import Importance, find_importance
-from maquette.study.parts import check_given, checked_seed, described, identity, methods, opened
-from maquette.study.placement import narrowing, place, shelved
+from maquette.study.parts import asked, check_given, described, identity, methods, opened
+from maquette.study.placement import narrowing, place, shelved, warming
 from maquette.study.program import refuse_other_program
 from maquette.study.running import drive, run
 from maquette.study.settings import Settings, Watch
 from maquette.study.spec import from_spec, growth, refuse_changes, to_spec
+from maquette.study.warm import named, warmed
 from maquette.trial import State, Trial
 
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ class Study:
         Whether a space that is narrower than the stored one is meant; see `narrow`.
     checkpoints
         Where trials keep them, if not in their folders: ``"s3://bucket/runs"``, or `Checkpoints`.
+    warm_start
+        Earlier studies to learn from, read once: names, files, tables or `WarmStart`; or several.
 
     Raises
     ------
@@ -100,21 +102,17 @@ class Study:
         seed: int = 0,
         narrow: bool = False,
         checkpoints: Checkpoints | str | os.PathLike[str] | None = None,
+        warm_start: Any = None,
     ) -> None:
         check_given(name, fn, store)
-        store, seed = place(store, seed, name)
-        problem = Problem(
-            space if isinstance(space, Space) else Space(space),
-            Objective.parse(objective),
-            Duration.parse(fidelity),
-            scale,
-            instances,
-            checked_seed(seed),
-        )
+        warm_start = warming(warm_start)
+        store, seed = place(store, seed, name, named(warm_start))
+        problem = asked(space, objective, fidelity, scale, instances, seed)
         self.name, self.fn = name, fn
         self._checkpoints = shelved(checkpoints)
         self._given: tuple[Searcher, Scheduler] | None = methods(searcher, scheduler)
         self._store = opened(store)
+        problem = warmed(problem, warm_start, self._store, name)
         spec = to_spec(problem, described(searcher), described(scheduler))
         row = self._store.create(name, spec)
         self._id = row.id

@@ -83,7 +83,8 @@ class Refits(Generic[T]):
         for column in (first.X, first.active, first.losses, first.excess, first.scale):
             digest.update(np.ascontiguousarray(column).tobytes())
         digest.update(" ".join(first.state.tolist()).encode())
-        key = (problem.evidence, problem.scale, problem.seed, len(first), digest.hexdigest())
+        where = (problem.evidence, problem.scale, problem.past)
+        key = (*where, problem.seed, len(first), digest.hexdigest())
         if key not in self._kept:
             self._kept[key] = self._learn(problem, first)
             if len(self._kept) > self._size:

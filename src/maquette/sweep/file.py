@@ -40,6 +40,7 @@ KEYS = (
     "executor",
     "store",
     "checkpoints",
+    "warm_start",
 )
 _HINT = "`maquette init DIR --sweep` writes a working sweep.toml"
 
@@ -52,7 +53,7 @@ class Sweep:
     Parameters
     ----------
     name, space, objective, scale, duration, instances, searcher, scheduler, seed, store,
-    checkpoints
+    checkpoints, warm_start
         As `Study` takes them.
     program
         What runs.
@@ -80,6 +81,7 @@ class Sweep:
     seed: int = 0
     store: str | None = None
     checkpoints: str | None = None
+    warm_start: tuple[str, ...] = ()
     budget: Budget | None = None
     workers: int = 1
     executor: Kind | None = None
@@ -101,6 +103,7 @@ class Sweep:
             instances=self.instances,
             seed=self.seed,
             checkpoints=self.checkpoints,
+            warm_start=self.warm_start,
         )
 
 
@@ -143,6 +146,7 @@ def read_sweep(path: str | Path, words: Sequence[str] = (), given: Given | None 
         "seed": mistakes.whole(document.get("seed", 0), "seed", 0),
         "store": mistakes.text(document.get("store"), "store"),
         "checkpoints": mistakes.text(document.get("checkpoints"), "checkpoints"),
+        "warm_start": _texts(document.get("warm_start", []), mistakes),
         "budget": sections.read_budget(document.get("budget"), mistakes),
         "workers": given.workers or mistakes.whole(document.get("workers", 1), "workers", 1),
         "executor": sections.read_executor(_executor(document, given.executor), mistakes),
@@ -203,6 +207,14 @@ def _with_steps(program: Program, duration: Duration, trial: Mapping[str, Any]) 
         return program
     keys = (duration.key, duration.key.removesuffix("s"), *program.form.step)
     return replace(program, form=replace(program.form, step=tuple(dict.fromkeys(keys))))
+
+
+def _texts(value: Any, mistakes: Mistakes) -> tuple[str, ...]:
+    items = [value] if isinstance(value, str) else value
+    if isinstance(items, list) and all(isinstance(item, str) for item in items):
+        return tuple(items)
+    mistakes.add("warm_start", f"names of studies or files, as a list of texts, not {value!r}")
+    return ()
 
 
 def _executor(document: Mapping[str, Any], given: str | None) -> Any:
