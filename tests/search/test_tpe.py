@@ -11,7 +11,8 @@ from maquette.history import Problem
 from maquette.objective import Objective
 from maquette.scale import Scale
 from maquette.search import TPE
-from maquette.search.tpe import ranks, split
+from maquette.search.standing import ranks
+from maquette.search.tpe import split
 from maquette.space import Choice, Float, Space
 from maquette.testing.problems import problem
 from maquette.testing.script import Script, ask, search

@@ -13,6 +13,7 @@ from maquette.search.cmaes import CMAES as CMAES
 from maquette.search.de import DE as DE
 from maquette.search.designed import Designed as Designed
 from maquette.search.forest import Forest as Forest
+from maquette.search.genetic import Genetic as Genetic
 from maquette.search.gp import GP as GP
 from maquette.search.grid import Grid as Grid
 from maquette.search.portfolio import Portfolio as Portfolio
@@ -30,6 +31,7 @@ SEARCHERS: Mapping[str, Callable[[], Searcher]] = MappingProxyType(
         "de": DE,
         "designed": Designed,
         "forest": Forest,
+        "genetic": Genetic,
         "gp": GP,
         "grid": Grid,
         "random": Random,

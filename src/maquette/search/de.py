@@ -44,7 +44,7 @@ from maquette.fidelity import Fidelity
 from maquette.history import History, Problem
 from maquette.search.cell import one_metric
 from maquette.search.climb import Ground
-from maquette.search.genes import fallback, known, latent, opening, untried
+from maquette.search.genes import fallback, known, latent, opened, untried
 from maquette.search.machine import Told, folded
 from maquette.space import Space
 from maquette.trial import Suggestion
@@ -108,7 +108,7 @@ class DE:
         for number in range(len(history.trials), len(history.trials) + n):
             place = number % self.population
             if state.empty(place) or len(state.filled) < LEAST:
-                found, one = opening(history, number, tried, rng)
+                found, one = opened(history, number, tried, rng)
                 out.append(found)
                 tried = tried.joined(one)
                 continue

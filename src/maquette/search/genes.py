@@ -12,7 +12,7 @@ from maquette.rng import generator
 from maquette.search.climb import Ground, Pool
 from maquette.search.machine import Told
 from maquette.search.margin import cell
-from maquette.search.sobol import design
+from maquette.search.sobol import opening
 from maquette.space import Choice, Int, Space
 from maquette.trial import Config, Suggestion
 
@@ -61,14 +61,14 @@ def untried(found: Pool, tried: Pool) -> Pool | None:
     return None
 
 
-def opening(
+def opened(
     history: History, number: int, tried: Pool, rng: np.random.Generator
 ) -> tuple[Suggestion, Pool]:
     """Return what trial `number` of an initial design tries, and its row.
 
     A point of a Sobol sequence; where that was tried already, another one drawn at random.
     """
-    found = design(history.space, history.problem.seed, number, 1)[0]
+    found = opening(history.space, history.problem.seed, number, 1)[0]
     one = placed(history.domain, [found.config])
     if number and tried.holds(one.X[0], one.active[0]):
         ground = Ground(history.space, history.domain)

@@ -16,7 +16,7 @@ from maquette.integrations.optuna.distributions import Coding, coding
 from maquette.integrations.optuna.evidence import Evidence
 from maquette.integrations.optuna.spaces import Declared, Learned
 from maquette.rng import generator
-from maquette.search import GP, TPE, Auto, Grid, Random, Sobol, by_name
+from maquette.search import GP, TPE, Auto, Genetic, Grid, Random, Sobol, by_name
 from maquette.search.protocol import Searcher
 from maquette.space import Space
 from maquette.trial import Config
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Study = optuna.Study
 
 # They search several metrics together, or need no metric.
-_SEVERAL = (Auto, GP, TPE, Grid, Random, Sobol)
+_SEVERAL = (Auto, GP, TPE, Genetic, Grid, Random, Sobol)
 
 # So many questions (studies, and parameters that are asked for alone) keep their models.
 _KEPT = 16
@@ -65,9 +65,9 @@ class MaquetteSampler(BaseSampler):
 
     Notes
     -----
-    A study of several directions is searched by ``auto``, ``gp``, ``tpe``, ``grid``, ``sobol``
-    and ``random``; other searchers refuse it with ValueError, as Optuna's own samplers for one
-    objective do, rather than optimise its first value.
+    A study of several directions is searched by ``auto``, ``gp``, ``tpe``, ``genetic``, ``grid``,
+    ``sobol`` and ``random``; other searchers refuse it with ValueError, as Optuna's own samplers
+    for one objective do, rather than optimise its first value.
     """
 
     def __init__(
