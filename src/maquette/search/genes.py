@@ -68,7 +68,7 @@ def opened(
 
     A point of a Sobol sequence; where that was tried already, another one drawn at random.
     """
-    found = opening(history.space, history.problem.seed, number, 1)[0]
+    found = opening(history, number - len(history.trials) + 1)[-1]
     one = placed(history.domain, [found.config])
     if number and tried.holds(one.X[0], one.active[0]):
         ground = Ground(history.space, history.domain)
