@@ -132,6 +132,20 @@ def test_rows_of_fewer_seeds_stand_with_the_number_they_have() -> None:
     assert "## 2 tasks, 5 seeds, 2 optimizers" in text
 
 
+def test_one_seed_has_no_interval_and_says_so() -> None:
+    (section,), _ = gather(everything(CURVES, seeds=1), plan(seeds=1))
+    assert all(math.isnan(end) for row in rows(section) for end in (*row.rank[1:], *row.regret[1:]))
+    text = markdown(plan(seeds=1), [section], [])
+    assert "## 2 tasks, 1 seed, 3 optimizers" in text
+    assert "One seed: there are no intervals" in text
+    assert "| gp | 1.00 | 0.0000 |" in text
+    assert "<strong>One seed:" in page(plan(seeds=1), [section], [], {})
+    two = markdown(plan(), gather(everything(CURVES), plan())[0], [])
+    assert "the intervals are too narrow" in two
+    many = markdown(plan(seeds=6), gather(everything(CURVES, seeds=6), plan(seeds=6))[0], [])
+    assert "too narrow" not in many
+
+
 def test_a_tuner_that_cannot_is_left_out_with_the_reason() -> None:
     found = everything(CURVES)
     found += [
@@ -171,7 +185,7 @@ def test_the_page_is_whole_offline_and_escaped() -> None:
     assert reader.open == []
     assert "<bowls>" not in text
     assert "<script>" not in text
-    assert text.count("<svg") == 2 + 1 + len(TASKS)  # curves, profile, differences, each task
+    assert text.count("<svg") == 4 + len(TASKS)  # curves, two profiles, differences, each task
     for name in CURVES:
         assert name in text
 

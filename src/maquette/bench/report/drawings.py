@@ -17,6 +17,7 @@ Array = NDArray[np.float64]
 # Regrets below this are drawn on the lower edge of a logarithmic axis.
 _FLOOR = 1e-4
 _COLOURS = 12
+_RATIO = 4.0  # as far as AlgoPerf's score looks
 
 
 def key(section: Section) -> str:
@@ -51,6 +52,20 @@ def profile(section: Section) -> str:
         640, 300,
     )  # fmt: skip
     chart.grid("regret", "share of runs")
+    for i, name in enumerate(section.optimizers):
+        chart.line(tau.tolist(), share[i].tolist(), f"series o{i % _COLOURS}", name)
+    return chart.svg()
+
+
+def ratios(section: Section) -> str:
+    """Share of tasks whose first target is reached within a multiple of the fastest time."""
+    tau = np.linspace(1.0, _RATIO, 601)
+    share = stats.ratio_profile(section.times[0], tau)
+    chart = Panel(
+        Axis([1.0, _RATIO], log=False, room=0.0), Axis([0.0, 1.0], log=False),
+        "tasks reached within a multiple of the fastest time", 640, 300,
+    )  # fmt: skip
+    chart.grid("times the fastest", "share of tasks")
     for i, name in enumerate(section.optimizers):
         chart.line(tau.tolist(), share[i].tolist(), f"series o{i % _COLOURS}", name)
     return chart.svg()

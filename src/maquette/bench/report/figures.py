@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
@@ -27,7 +28,7 @@ class Row:
     name
         Its name.
     rank
-        Mean rank over tasks and seeds, with the ends of its 95 % interval.
+        Mean rank over tasks and seeds, with the ends of its 95 % interval; NaN with one seed.
     regret
         Mean over tasks of the median normalised regret at the end, with its interval.
     area
@@ -82,8 +83,8 @@ class Versus:
 
 def rows(section: Section) -> list[Row]:
     """Return the optimizers, the best mean rank first."""
-    rank = stats.interval(stats.mean_ranks, section.regret, draws=_DRAWS)
-    regret = stats.interval(_mean_of_medians, section.regret, draws=_DRAWS)
+    rank = _interval(stats.mean_ranks, section)
+    regret = _interval(_mean_of_medians, section)
     score = stats.algoperf_score(section.times[0])
     base = section.optimizers.index(BASELINE) if BASELINE in section.optimizers else None
     k = len(section.optimizers)
@@ -129,6 +130,14 @@ def versus(section: Section) -> list[Versus]:
         )
         for place, i in enumerate(others)
     ]
+
+
+def _interval(figure: Callable[[Array], Array], section: Section) -> stats.Interval:
+    """One seed says nothing of how much seeds differ: then the ends are NaN."""
+    if section.seeds > 1:
+        return stats.interval(figure, section.regret, draws=_DRAWS)
+    unknown = np.full(len(section.optimizers), np.nan)
+    return stats.Interval(figure(section.regret), unknown, unknown)
 
 
 def _mean_of_medians(regret: Array) -> Array:

@@ -12,13 +12,15 @@ from maquette.bench.report.figures import BASELINE, rows, versus
 from maquette.bench.report.section import Section
 from maquette.report.words import short
 
+# A bootstrap of fewer seeds than this understates the spread badly.
+_FEW = 5
+
 
 def markdown(plan: Plan, sections: Sequence[Section], left: Sequence[tuple[str, str]]) -> str:
     """Return the whole report."""
     parts = [f"# {plan.suite.name}", f"{plan.suite.about}.", told(plan)]
     for section in sections:
-        each = f"{len(section.tasks) * section.seeds} runs of each optimizer."
-        parts += [f"## {counted(section)}", each, leaderboard(section), legend(plan)]
+        parts += [f"## {counted(section)}", runs(section), leaderboard(section), legend(plan)]
         parts.append(by_task(section))
         pairs = against(section)
         parts += [pairs] if pairs else []
@@ -42,8 +44,19 @@ def told(plan: Plan) -> str:
 
 def counted(section: Section) -> str:
     """Return how much a section rests on."""
-    tasks = f"{len(section.tasks)} task" + ("s" if len(section.tasks) > 1 else "")
-    return f"{tasks}, {section.seeds} seeds, {len(section.optimizers)} optimizers"
+    given = ((section.tasks, "task"), (range(section.seeds), "seed"))
+    counts = [f"{len(of)} {what}" + ("s" if len(of) != 1 else "") for of, what in given]
+    return f"{', '.join(counts)}, {len(section.optimizers)} optimizers"
+
+
+def runs(section: Section) -> str:
+    """Say how many runs stand behind a row, and what so few cannot tell."""
+    text = f"{len(section.tasks) * section.seeds} runs of each optimizer."
+    if section.seeds == 1:
+        return f"{text} **One seed: there are no intervals, and any difference may be chance.**"
+    if section.seeds < _FEW:
+        return f"{text} With so few seeds the intervals are too narrow."
+    return text
 
 
 def leaderboard(section: Section) -> str:
@@ -112,6 +125,8 @@ def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
 
 
 def _interval(value: tuple[float, float, float], digits: int) -> str:
+    if math.isnan(value[1]):
+        return f"{value[0]:.{digits}f}"
     return f"{value[0]:.{digits}f} ({value[1]:.{digits}f} to {value[2]:.{digits}f})"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files
@@ -14,7 +15,15 @@ from maquette._version import __version__
 from maquette.bench import statistics as stats
 from maquette.bench.compare.plan import Plan
 from maquette.bench.report import drawings
-from maquette.bench.report.markdown import against, by_task, counted, leaderboard, legend, told
+from maquette.bench.report.markdown import (
+    against,
+    by_task,
+    counted,
+    leaderboard,
+    legend,
+    runs,
+    told,
+)
 from maquette.bench.report.section import Section
 
 
@@ -58,7 +67,7 @@ def page(
 
 
 def _section(section: Section, plan: Plan) -> str:
-    lead = escape(legend(plan))
+    lead = f"{_strong(escape(runs(section)))} {escape(legend(plan))}"
     parts = [_block(counted(section), lead, as_html(leaderboard(section)))]
     curves = drawings.key(section) + drawings.anytime(section)
     lead = "Mean over tasks of the median regret over seeds, after so many trials."
@@ -80,7 +89,14 @@ def _section(section: Section, plan: Plan) -> str:
     lead = "How often a run of the row is better than one of the column."
     parts.append(_block("Probability of improvement", lead, _improvement(section)))
     lead = "Share of runs whose regret at the end is at most so much."
-    parts.append(_block("Profile", lead, drawings.key(section) + drawings.profile(section)))
+    parts.append(_block("Regret profile", lead, drawings.key(section) + drawings.profile(section)))
+    target = f"{plan.suite.targets[0]:g}"
+    lead = (
+        f"Share of tasks on which the median run reaches a regret of {target} within so many times "
+        "the trials of the fastest optimizer there; the area up to 4 is AlgoPerf's score."
+    )
+    chart = drawings.key(section) + drawings.ratios(section)
+    parts.append(_block("Performance profile", lead, chart))
     lead = "Median over seeds."
     detail = as_html(by_task(section)) + drawings.key(section) + drawings.anytime_by_task(section)
     parts.append(_block("Task by task", lead, detail))
@@ -106,6 +122,10 @@ def as_html(table: str) -> str:
     return (
         f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{rows}</tbody></table></div>'
     )
+
+
+def _strong(text: str) -> str:
+    return re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", text)
 
 
 def _cell(text: str) -> str:

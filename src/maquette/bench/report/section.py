@@ -64,7 +64,7 @@ def gather(results: Results, plan: Plan) -> tuple[list[Section], list[tuple[str,
 
     A section holds the optimizers that were run on the same tasks with the same seeds 0, 1, ...
     without a gap. While a comparison is under way, those that are further on have a section of
-    their own once it holds half as many seeds again.
+    their own once it holds half as many seeds again; one of fewer tasks needs other optimizers.
     """
     cells = {(r["task"], r["optimizer"], r["seed"]): r for r in results}
     reached: dict[str, dict[str, int]] = {}
@@ -81,7 +81,7 @@ def gather(results: Results, plan: Plan) -> tuple[list[Section], list[tuple[str,
         members = [o for o, depth in reached.items() if all(depth[t] >= seeds for t in kind)]
         tasks = tuple(t for t in plan.suite.tasks if t in kind)
         known = [s for s in sections if set(s.tasks) >= kind and set(s.optimizers) >= set(members)]
-        if all(2 * seeds >= 3 * s.seeds for s in known):
+        if all(set(s.tasks) == kind and 2 * seeds >= 3 * s.seeds for s in known):
             sections.append(_section(cells, tasks, members, plan, seeds))
     return [s for s in sections if len(s.optimizers) > 1] or sections[:1], left
 
