@@ -104,6 +104,7 @@ def as_toml(suite: Suite) -> str:
         f"tasks = [\n{rows}]",
         f"budget = {{ {budget} }}",
         *(f"{k} = {getattr(suite, k)}" for k in ("workers", "initial", "warm")),
+        f"proxies = {json.dumps(suite.proxies)}",
         f"targets = {json.dumps(suite.targets)}",
     ]
     return "\n".join(lines) + "\n"
@@ -117,4 +118,5 @@ def _about(section: Section, suite: Suite, size: int) -> str:
 
 
 def _rest(suite: Suite) -> Mapping[str, Any]:
-    return {k: getattr(suite, k) for k in ("budget", "workers", "initial", "warm", "targets")}
+    kept = ("budget", "workers", "initial", "warm", "proxies", "targets")
+    return {k: getattr(suite, k) for k in kept}

@@ -250,14 +250,15 @@ class Task:
         """Return (true loss - optimum) / (median - optimum), shape (n,); NaN where a run fails."""
         return np.asarray((self.losses(configs) - self.optimum) / (self.median - self.optimum))
 
-    def replay(self, trial: Trial) -> Iterator[Moment]:
+    def replay(self, trial: Trial, cell: Mapping[str, float] | None = None) -> Iterator[Moment]:
         """Yield what one job reports and how it ends; the objective of `maquette.simulate`.
 
-        The row is the trial's instance where there is one, else it follows from the trial's seed:
-        trials of the same number in studies of the same seed share their noise.
+        A trial without a scale runs in `cell`; None: the target. The row is the trial's instance
+        where there is one, else it follows from the trial's seed: trials of the same number in
+        studies of the same seed share their noise.
         """
         row = trial.instance if isinstance(trial.instance, int) else trial.seed
-        measured = self.measure([trial.config], [row], scale=trial.scale or None)
+        measured = self.measure([trial.config], [row], scale=trial.scale or cell)
         if not self.duration:
             yield _end(measured, {k: float(v[0, -1]) for k, v in measured.metrics.items()})
             return

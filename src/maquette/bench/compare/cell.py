@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, final
 
 import numpy as np
@@ -20,12 +21,13 @@ from maquette.bench.peers.catalogue import peer as peer_named
 from maquette.bench.peers.client import PeerError, PeerProcess, PeerUnsupportedError, command
 from maquette.bench.peers.searcher import PeerScheduler, PeerSearcher
 from maquette.bench.task import Task
-from maquette.errors import BenchmarkError, StudyError
+from maquette.errors import BenchmarkError, MaquetteError, StudyError
 from maquette.history import History
 from maquette.rng import derived_seed, generator
 from maquette.schedule import by_name as scheduler_by_name
 from maquette.search import by_name as searcher_by_name
 from maquette.simulate import simulate, virtual_store
+from maquette.space import Choice
 from maquette.study import Interrupted, Study
 from maquette.study.best import find_best
 from maquette.trial import Config
@@ -94,6 +96,8 @@ def run_cell(cell: Cell, suite: Suite, peers: Peers) -> Done:
     """
     began = time.perf_counter()
     task = load(cell.task)
+    if suite.proxies and task.scale is None:
+        raise BenchmarkError(f"suite {suite.name!r} runs proxies, and {task.name} has no scale")
     seed = derived_seed(cell.seed, zlib.crc32(cell.task.encode()))
     state, message, found = "done", "", _Found()
     try:
@@ -140,10 +144,12 @@ class _Found:
 def _run_own(cell: Cell, task: Task, suite: Suite, seed: int, found: _Found) -> None:
     optimizer = cell.optimizer
     found.versions = {"maquette": __version__}
-    recommend = None if optimizer.searcher in BASELINES else _best
+    designed = suite.proxies and optimizer.scheduler == "proxies"
+    recommend = None if optimizer.searcher in BASELINES else _recipe if designed else _best
     searcher = searcher_by_name(optimizer.searcher)
     course = Course(searcher, start(task, suite, seed), recommend)
-    _simulate(task, suite, seed, (course, scheduler_by_name(optimizer.scheduler)), found)
+    scheduler = scheduler_by_name(optimizer.scheduler)
+    _simulate(task, suite, seed, (course, scheduler), found, designed=designed)
     found.seconds = course.seconds
 
 
@@ -168,17 +174,27 @@ def _run_peer(cell: Cell, task: Task, suite: Suite, seed: int, peers: Peers, fou
 
 
 def _simulate(
-    task: Task, suite: Suite, seed: int, methods: tuple[Course, Any], found: _Found
+    task: Task,
+    suite: Suite,
+    seed: int,
+    methods: tuple[Course, Any],
+    found: _Found,
+    *,
+    designed: bool = False,
 ) -> None:
-    """Run the study; note its marks and counts even where the optimizer fails on the way."""
+    """Run the study; note its marks and counts even where the optimizer fails on the way.
+
+    All but designs of proxies run in one cell: the target, or the cheapest proxy.
+    """
     course, scheduler = methods
-    settings = task.settings | {"scale": None}  # tuned at the target itself
+    settings = task.settings if designed else task.settings | {"scale": None}
+    proxy = task.scale.cells[0] if suite.proxies and task.scale is not None else None
     store = virtual_store()
     study = Study(
         STUDY, task.space, store=store, searcher=course, scheduler=scheduler, seed=seed, **settings
     )
     try:
-        simulate(study, task.replay, suite.limit, suite.workers)
+        simulate(study, partial(task.replay, cell=proxy), suite.limit, suite.workers)
         course.mark(within(store, study.history, suite.limit))
     finally:
         found.marks = course.marks
@@ -190,6 +206,21 @@ def _best(history: History) -> Config | None:
         return find_best(history).config
     except StudyError:  # nothing has finished with a result
         return None
+
+
+def _recipe(history: History) -> Config | None:
+    """Return the settings for the target, as `Study.transfer` does, within the space."""
+    from maquette.study.evidence import recipe
+
+    try:
+        found = recipe(STUDY, history, {}).config
+    except MaquetteError:  # too few runs to say anything of the target
+        return None
+    parameters = dict(history.space.items())
+    return {
+        name: value if isinstance(p := parameters[name], Choice) else min(max(value, p.low), p.high)
+        for name, value in found.items()
+    }
 
 
 def start(task: Task, suite: Suite, seed: int) -> Sequence[Config]:

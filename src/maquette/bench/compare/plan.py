@@ -48,6 +48,13 @@ def enter(folder: Path, plan: Plan) -> None:
         If the folder holds something else, or results of other settings; differences are named.
     """
     place = folder / FILE
+    designs = [o.name for o in plan.optimizers if o.scheduler == "proxies"]
+    if designs and not plan.suite.proxies:
+        raise BenchmarkError(
+            f"{', '.join(designs)}: proxies are designed where a suite says `proxies = true`, "
+            f"and {plan.suite.name!r} does not",
+            hint="`maquette bench list` shows the suites; steplaw is one",
+        )
     if not place.exists():
         if folder.exists() and any(folder.iterdir()):
             raise BenchmarkError(

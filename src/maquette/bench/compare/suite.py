@@ -15,7 +15,7 @@ from maquette.errors import BenchmarkError, MaquetteError, nearest
 from maquette.number import is_count, is_positive
 from maquette.study import Budget
 
-_KEYS = ("about", "tasks", "budget", "workers", "initial", "warm", "targets")
+_KEYS = ("about", "tasks", "budget", "workers", "initial", "warm", "proxies", "targets")
 
 
 @final
@@ -38,6 +38,10 @@ class Suite:
     warm
         0, or: every run starts with so many configs that were the best of 100 random ones on
         another task of the suite that has the same space.
+    proxies
+        Whether runs are made at the proxies of a task's scale, never at its target, where what is
+        recommended is judged. Optimizers with the scheduler ``proxies`` choose the proxy and hand
+        over a recipe; all others search at the cheapest proxy, and their recommendation is copied.
     targets
         Normalised regrets whose first reach is timed.
     """
@@ -49,6 +53,7 @@ class Suite:
     workers: int = 1
     initial: int = 0
     warm: int = 0
+    proxies: bool = False
     targets: tuple[float, ...] = (0.1, 0.01)
 
     @property
@@ -66,6 +71,7 @@ class Suite:
             "workers": self.workers,
             "initial": self.initial,
             "warm": self.warm,
+            "proxies": self.proxies,
             "targets": list(self.targets),
         }
 
@@ -132,13 +138,16 @@ def from_table(name: str, table: Mapping[str, Any]) -> Suite:
         for key, value in whole.items()
         if not is_count(value) and not (value == 0 and key != "workers")
     ]
+    proxies = table.get("proxies", False)
+    if not isinstance(proxies, bool):
+        problems.append(f"proxies must be true or false, not {proxies!r}")
     targets = table.get("targets", (0.1, 0.01))
     if not isinstance(targets, list | tuple) or not all(map(is_positive, targets)):
         problems.append(f"targets must be a list of positive regrets, not {targets!r}")
     if problems:
         raise BenchmarkError([f"suite {name!r}: {p}" for p in problems])
     about = str(table.get("about", ""))
-    return Suite(name, about, tasks, dict(budget), **whole, targets=tuple(targets))
+    return Suite(name, about, tasks, dict(budget), **whole, proxies=proxies, targets=tuple(targets))
 
 
 def _tasks(patterns: Any) -> tuple[tuple[str, ...], list[str]]:

@@ -30,12 +30,12 @@ def key(section: Section) -> str:
 
 
 def anytime(section: Section) -> str:
-    """Mean over tasks of the median regret, against trials."""
+    """Mean over tasks of the median regret, against what is spent."""
     return _lines(section, np.median(section.curves, axis=2).mean(axis=0), "all tasks", 640, 340)
 
 
 def anytime_by_task(section: Section) -> str:
-    """Median regret against trials, a panel a task."""
+    """Median regret against what is spent, a panel a task."""
     cells = "".join(
         f"<figure><figcaption>{escape(task)}</figcaption>{_lines(section, curves, task)}</figure>"
         for task, curves in zip(section.tasks, np.median(section.curves, axis=2), strict=True)
@@ -124,11 +124,11 @@ def _lines(
     chart = Panel(
         Axis(section.grid.tolist(), log=True, room=0.0),
         Axis(drawn.ravel().tolist(), log=True),
-        f"regret against trials, {label}",
+        f"regret against {section.unit}, {label}",
         width,
         height,
     )
-    chart.grid("trials", "regret")
+    chart.grid(section.unit, "regret")
     for i, name in enumerate(section.optimizers):
         xs, ys = _stairs(section.grid, drawn[i])
         chart.line(xs, ys, f"series o{i % _COLOURS}", f"{name}: {drawn[i][-1]:.4g}")

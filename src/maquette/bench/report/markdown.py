@@ -20,7 +20,12 @@ def markdown(plan: Plan, sections: Sequence[Section], left: Sequence[tuple[str, 
     """Return the whole report."""
     parts = [f"# {plan.suite.name}", f"{plan.suite.about}.", told(plan)]
     for section in sections:
-        parts += [f"## {counted(section)}", runs(section), leaderboard(section), legend(plan)]
+        parts += [
+            f"## {counted(section)}",
+            runs(section),
+            leaderboard(section),
+            legend(plan, section),
+        ]
         parts.append(by_task(section))
         pairs = against(section)
         parts += [pairs] if pairs else []
@@ -78,13 +83,13 @@ def leaderboard(section: Section) -> str:
     return _table(("optimizer", *figures), body)
 
 
-def legend(plan: Plan) -> str:
+def legend(plan: Plan, section: Section) -> str:
     """Explain the columns of the leaderboard."""
     target = f"{plan.suite.targets[0]:g}"
     return (
         "mean rank, regret: with 95 % bootstrap intervals over seeds, for these tasks; regret is "
         "the mean over tasks of the median over seeds. area: mean regret over the budget. score: "
-        f"AlgoPerf's, for trials until a regret of {target}. speed-up: {BASELINE}'s trials until "
+        f"AlgoPerf's, for {section.unit} until a regret of {target}. speed-up: {BASELINE}'s until "
         "then over its own, the median task. beats random: how often a run is better than one of "
         f"{BASELINE}. broken: runs in which the optimizer crashed or hung; they count with what it "
         "had recommended."

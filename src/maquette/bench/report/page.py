@@ -67,11 +67,11 @@ def page(
 
 
 def _section(section: Section, plan: Plan) -> str:
-    lead = f"{_strong(escape(runs(section)))} {escape(legend(plan))}"
+    lead = f"{_strong(escape(runs(section)))} {escape(legend(plan, section))}"
     parts = [_block(counted(section), lead, as_html(leaderboard(section)))]
     curves = drawings.key(section) + drawings.anytime(section)
-    lead = "Mean over tasks of the median regret over seeds, after so many trials."
-    parts.append(_block("Regret over trials", lead, curves))
+    lead = f"Mean over tasks of the median regret over seeds, after so many {section.unit}."
+    parts.append(_block(f"Regret over {section.unit}", lead, curves))
     diagram = drawings.difference(section)
     if diagram:
         lead = (
@@ -93,7 +93,7 @@ def _section(section: Section, plan: Plan) -> str:
     target = f"{plan.suite.targets[0]:g}"
     lead = (
         f"Share of tasks on which the median run reaches a regret of {target} within so many times "
-        "the trials of the fastest optimizer there; the area up to 4 is AlgoPerf's score."
+        f"the {section.unit} of the fastest optimizer there; the area up to 4 is AlgoPerf's score."
     )
     chart = drawings.key(section) + drawings.ratios(section)
     parts.append(_block("Performance profile", lead, chart))

@@ -16,6 +16,10 @@ Array = NDArray[np.float64]
 Results = Sequence[Mapping[str, Any]]
 
 RAN = ("done", "crashed", "hung")
+Steps = tuple[Array, Array]  # where a curve changes, and its values from there on
+
+_UNITS = ("trials", "seconds", "cost")  # in the order of a curve's columns
+_POINTS = 60
 
 
 @final
@@ -31,13 +35,15 @@ class Section:
         Normalised regret at the end, shape (tasks, optimizers, seeds); NaN: nothing recommended.
     area
         Mean regret over the budget, same shape; regrets above 1 count as 1.
+    unit
+        What the budget counts: ``"trials"``, ``"seconds"`` (simulated) or ``"cost"``.
     grid
-        Numbers of ended trials.
+        Points of the budget, in that unit.
     curves
         Regret on that grid, shape (tasks, optimizers, seeds, points); 1 before the first.
     times
-        Per target: trials until the median seed reaches it, shape (targets, tasks, optimizers);
-        infinity: never.
+        Per target: how much of the budget the median seed spends until it reaches it, shape
+        (targets, tasks, optimizers); infinity: never.
     broken
         Runs in which the optimizer crashed or hung, shape (optimizers,).
     """
@@ -47,6 +53,7 @@ class Section:
     seeds: int
     regret: Array
     area: Array
+    unit: str
     grid: Array
     curves: Array
     times: Array
@@ -125,39 +132,53 @@ def _section(
 ) -> Section:
     rows = [[[cells[t, o, s] for s in range(seeds)] for o in optimizers] for t in tasks]
     flat = [cell for by_task in rows for runs in by_task for cell in runs]
-    most = plan.suite.limit.trials or max(
-        (c["curve"][-1][0] for c in flat if c["curve"]), default=1
-    )
-    points = sorted({p[0] for c in flat for p in c["curve"] if 0 < p[0] <= most} | {most})
-    grid = np.array(points, dtype=float)
     shape = (len(tasks), len(optimizers), seeds)
-    curves = np.array([_on(cell, grid) for cell in flat]).reshape(*shape, len(grid))
-    area = np.array([_area(cell, float(most)) for cell in flat]).reshape(shape)
+    unit, most = _budget(plan, flat)
+    steps = [_steps(cell, _UNITS.index(unit)) for cell in flat]
+    grid = _grid(steps, most, whole=unit == "trials")
+    curves = np.array([stats.at(*step, grid, before=1.0) for step in steps])
+    area = [stats.area(at, np.minimum(values, 1.0), most) for at, values in steps]
     final = np.array([_final(cell) for cell in flat]).reshape(shape)
     broken = [
         sum(c["state"] != "done" for by_task in rows for c in by_task[i])
         for i in range(len(optimizers))
     ]
-    times = np.array([_times(curves, grid, target) for target in plan.suite.targets])
+    times = [_times(steps, target).reshape(shape) for target in plan.suite.targets]
+    median = np.array([np.quantile(t, 0.5, axis=2, method="higher") for t in times])
     return Section(
-        tasks, tuple(optimizers), seeds, final, area, grid, curves, times, np.array(broken)
+        tasks,
+        tuple(optimizers),
+        seeds,
+        final,
+        np.array(area).reshape(shape),
+        unit,
+        grid,
+        curves.reshape(*shape, len(grid)),
+        median,
+        np.array(broken),
     )
 
 
-def _steps(cell: Mapping[str, Any]) -> tuple[Array, Array]:
+def _budget(plan: Plan, flat: Results) -> tuple[str, float]:
+    """Return what the budget counts, and how much of it there is; trials go first."""
+    limit = plan.suite.limit
+    unit = next((u for u in _UNITS if getattr(limit, u)), "trials")
+    last = max((c["curve"][-1][0] for c in flat if c["curve"]), default=1)
+    return unit, float(getattr(limit, unit) or last)
+
+
+def _steps(cell: Mapping[str, Any], column: int) -> Steps:
     kept = [p for p in cell["curve"] if p[0] > 0]
     values = [1.0 if p[3] is None else p[3] for p in kept]
-    return np.array([p[0] for p in kept], dtype=float), np.array(values, dtype=float)
+    return np.array([p[column] for p in kept], dtype=float), np.array(values, dtype=float)
 
 
-def _on(cell: Mapping[str, Any], grid: Array) -> Array:
-    times, values = _steps(cell)
-    return stats.at(times, values, grid, before=1.0)
-
-
-def _area(cell: Mapping[str, Any], most: float) -> float:
-    times, values = _steps(cell)
-    return stats.area(times, np.minimum(values, 1.0), most)
+def _grid(steps: Sequence[Steps], most: float, *, whole: bool) -> Array:
+    """Return where the curves are read: at all their own counts, or evenly in logarithms."""
+    found = sorted({p for at, _ in steps for p in at.tolist() if 0 < p <= most} | {most})
+    if whole or len(found) == 1:
+        return np.array(found)
+    return np.geomspace(found[0], most, _POINTS)
 
 
 def _final(cell: Mapping[str, Any]) -> float:
@@ -165,8 +186,6 @@ def _final(cell: Mapping[str, Any]) -> float:
     return float("nan") if last is None else float(last)
 
 
-def _times(curves: Array, grid: Array, target: float) -> Array:
-    """Trials until a target, the median over seeds of each task, shape (tasks, optimizers)."""
-    reached = curves <= target
-    first = np.where(reached.any(axis=-1), grid[reached.argmax(axis=-1)], np.inf)
-    return np.asarray(np.quantile(first, 0.5, axis=2, method="higher"))
+def _times(steps: Sequence[Steps], target: float) -> Array:
+    """When each run first reaches a target."""
+    return np.array([stats.crossing(*step, target) for step in steps])

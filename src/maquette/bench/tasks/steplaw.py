@@ -3,7 +3,9 @@
 A cell is a number N of non-embedding parameters and a number D of tokens; in each, a grid of about
 12 learning rates and 10 batch sizes was trained [1]. A config is measured as the nearest training
 of its cell, in logarithms. ``steplaw/transfer`` holds all cells up to the largest: what do the
-small ones say about (1.07e9, 5.69e10)? Batch sizes are in sequences of 2,048 tokens.
+small ones say about (1.07e9, 5.69e10)? ``steplaw/to-429M-8B`` and its like hold the six smallest
+cells and one target, four to seventy times as dear as the cheapest. Batch sizes are in sequences of
+2,048 tokens.
 
 Differences under about 0.05 % are noise: each config was trained once. Seconds are those of a
 machine that does 1e15 operations a second, 6 N D operations a run.
@@ -16,7 +18,7 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -47,6 +49,9 @@ _SIZES = {
 }
 _CELLS = {f"{n}-{D / 1e9:g}B": (N, D) for n, (N, tokens) in _SIZES.items() for D in tokens}
 _TRANSFER = "transfer"
+_LARGEST = "1074M-56.9B"
+_PROXIES = tuple((N, D) for N, D in _CELLS.values() if N < 3e8 and D <= 2.5e10)
+_TARGETS = {f"to-{name}": name for name, (N, _) in _CELLS.items() if N > 4e8}
 _SPEED = 1e15  # operations a second
 _STEP = np.log(2) / 2  # between two learning rates of a grid; batch sizes are about as dense
 _OBJECTIVE = Objective("loss", cost="flops")
@@ -82,10 +87,12 @@ def cells() -> dict[tuple[int, float], Cell]:
 
 def _load(task: str) -> Task:
     every = cells()
-    scaled = task == _TRANSFER
-    N, D = (1073741824, 5.69e10) if scaled else _CELLS[task]
+    N, D = _CELLS[_LARGEST if task == _TRANSFER else _TARGETS.get(task, task)]
     target = every[N, D]
-    shown = list(every.values()) if scaled else [target]
+    proxies = _proxies(task, D)
+    shown = [every[cell] for cell in every if cell in (*proxies, (N, D))]
+    if task == _TRANSFER:
+        shown = list(every.values())
     # The median of what random search would find, not of the trainings.
     space = _space(shown)
     draws = space.sample(np.random.default_rng(0), 4096)
@@ -105,7 +112,7 @@ def _load(task: str) -> Task:
     return Task(
         name=f"steplaw/{task}",
         about=f"learning rate and batch size at N = {N:.3g}, D = {D:.3g}"
-        + (", from smaller models" if scaled else ""),
+        + (", from smaller models" if proxies else ""),
         space=space,
         objective=_OBJECTIVE,
         card=_CARD,
@@ -113,7 +120,7 @@ def _load(task: str) -> Task:
         optimum=float(target.losses.min()),
         median=float(np.median(target.losses[target.nearest(drawn)])),
         exact=True,
-        scale=_scale(N, D, every) if scaled else None,
+        scale=_scale(N, D, proxies) if proxies else None,
     )
 
 
@@ -128,8 +135,16 @@ def _space(shown: list[Cell]) -> Space:
     )
 
 
-def _scale(N: int, D: float, every: Mapping[tuple[int, float], Cell]) -> Scale:
-    proxies = [{"N": n, "D": d} for n, d in every if d <= D and (n, d) != (N, D)]
+def _proxies(task: str, D: float) -> Sequence[tuple[int, float]]:
+    """Return the cells that a task may run beside its target; none: the target alone."""
+    if task == _TRANSFER:
+        largest = _CELLS[_LARGEST]
+        return [cell for cell in _CELLS.values() if cell[1] <= D and cell != largest]
+    return _PROXIES if task in _TARGETS else ()
+
+
+def _scale(N: int, D: float, cells: Sequence[tuple[int, float]]) -> Scale:
+    proxies = [{"N": n, "D": d} for n, d in cells]
     least = {axis: min(cell[axis] for cell in proxies) for axis in ("N", "D")}
     return Scale(proxies, N=(least["N"], N), D=(least["D"], D))
 
@@ -139,6 +154,6 @@ FAMILY = Family(
     "learning rate and batch size of language models, from 215M to 1.07B parameters",
     "table",
     _CARD,
-    (*_CELLS, _TRANSFER),
+    (*_CELLS, _TRANSFER, *_TARGETS),
     _load,
 )
