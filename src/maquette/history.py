@@ -210,6 +210,8 @@ class History:
         sealed = None if trial is None else self.trials.sealed(trial)
         if sealed is not None and sealed.ended is not None:
             sealed = None
+        if sealed is not None and form is not None:
+            sealed.form = form
         if kind == "started" and sealed is not None and sealed.started is None:
             self._start_sealed(sealed, number, time, content)
             return
@@ -238,7 +240,7 @@ class History:
         self._totals.move(None, State.QUEUED)
 
     def _start_sealed(self, sealed: Sealed, number: int, time: float, content: Any) -> None:
-        if sealed.form is not None:
+        if isinstance(content, str):
             # Most jobs of one owner start with the same words.
             content = self._words.setdefault(content, content)
         sealed.started, sealed.began = content, time

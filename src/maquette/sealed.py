@@ -46,7 +46,7 @@ class Sealed:
 
     def mentions(self, word: str) -> bool:
         """Whether the proposal has a word in its `why`, or perhaps elsewhere."""
-        return word in (self.proposed.why if self.form is None else self.proposed)
+        return word in (self.proposed if isinstance(self.proposed, str) else self.proposed.why)
 
     def open(self, objective: Objective) -> TrialRecord:
         """Fold the events into the trial's record."""
@@ -62,7 +62,7 @@ class Sealed:
         return trial
 
     def _body(self, kind: str, content: Any) -> Any:
-        if self.form is None:
+        if self.form is None or not isinstance(content, str):
             return content
         return self.form.body(kind, self.trial, self.job, content)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -187,9 +187,8 @@ class Trial(Mapping[str, Any]):
 
     Attributes
     ----------
-    number, job, seed
-        The trial's and this job's number in their study, and a seed derived from the study's and
-        the trial's.
+    number, job
+        The trial's and this job's number in their study.
     config
         Name to value; ``trial["lr"]`` is ``trial.config["lr"]``.
     scale, instance, until
@@ -205,7 +204,7 @@ class Trial(Mapping[str, Any]):
         fidelity: Fidelity | None = None,
         *,
         job: int = -1,
-        seed: int = 0,
+        seed: int | Callable[[], int] = 0,
         first_step: float = 0,
         start: tuple[str, ...] = (),
         channel: Channel | None = None,
@@ -213,7 +212,7 @@ class Trial(Mapping[str, Any]):
         fidelity = fidelity or Fidelity()
         self.number = number
         self.job = job
-        self.seed = seed
+        self._seed = seed
         self.config: dict[str, Any] = dict(config)
         self.scale: dict[str, float] = dict(fidelity.scale)
         self.until: dict[str, float] = dict(fidelity.until)
@@ -222,6 +221,13 @@ class Trial(Mapping[str, Any]):
         self.start: tuple[Path, ...] = tuple(Path(p) for p in start)
         self._channel = channel
         self._began = time.monotonic()
+
+    @property
+    def seed(self) -> int:
+        """A seed of the trial's own, from the study's and its number."""
+        if callable(self._seed):
+            self._seed = self._seed()  # few look, and making one takes a while
+        return self._seed
 
     def __getitem__(self, name: str) -> Any:
         return self.config[name]

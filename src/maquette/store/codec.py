@@ -24,6 +24,7 @@ from maquette.events import (
     Body,
     BudgetChanged,
     Ended,
+    Proposed,
     Requeued,
     Row,
     SpaceChanged,
@@ -52,8 +53,9 @@ _FIELDS: dict[type[Any], tuple[tuple[str, Any], ...]] = {
     cls: _defaults(cls) for cls in get_args(Body)
 }
 _VALUES = {cls: attrgetter(*(f.name for f in fields(cls))) for cls in get_args(Body)}
-# These hold nothing mutable if their fields are scalars.
-_FLAT = (Started, Requeued, BudgetChanged)
+# These hold nothing mutable if their fields are scalars, or nothing that is not their own: the
+# ledger makes every proposal anew when it numbers it.
+_OWN = (Started, Requeued, BudgetChanged, Proposed)
 _NUMBERS = frozenset((float, int, bool, type(None)))
 _SCALARS = _NUMBERS | {State}
 
@@ -155,11 +157,11 @@ def collector_paused(count: int) -> Iterator[None]:
 
 
 def copied(body: Body) -> Body:
-    """Return a body that shares nothing mutable, as a store on disk would give it back."""
+    """Return a ledger's body, sharing nothing mutable, as a store on disk would give it back."""
     cls: Any = type(body)
     values = () if cls is SpaceChanged else _VALUES[cls](body)
     if values and all(map(_is_plain, values)):  # an order of magnitude faster than through JSON
-        if cls in _FLAT:
+        if cls in _OWN:
             return body
         same: Body = cls(*[dict(v) if type(v) is dict else v for v in values])
         return same

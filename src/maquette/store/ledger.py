@@ -7,7 +7,7 @@ leases to change. Every store obeys the same rules because there is only one cop
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import final
 
@@ -108,7 +108,10 @@ class Ledger:
             self.changes[body.job] = None
 
     def _number(self, draft: Proposed, basis: int) -> tuple[int, int]:
-        """Number a proposal, queue its job, and return its trial and job."""
+        """Number a proposal, queue its job, and return its trial and job.
+
+        The body's mappings are its own, see `codec.copied`.
+        """
         if draft.trial == -1:
             trial = self.trials
             self.trials += 1
@@ -126,15 +129,15 @@ class Ledger:
             Proposed(  # by hand: `replace` takes as long as all the rest
                 trial,
                 job,
-                draft.config,
-                draft.until,
-                draft.scale,
+                None if draft.config is None else dict(draft.config),
+                dict(draft.until),
+                dict(draft.scale),
                 draft.instance,
                 draft.first_step,
                 draft.start,
                 draft.final,
                 draft.origin,
-                draft.why,
+                dict(draft.why),
                 basis,
             )
         )
@@ -185,6 +188,11 @@ class Ledger:
             return
         more = {} if resume is None else asdict(resume)
         self._give(held, Started(held.trial, job, owner, held.token + 1, **more), ttl)
+
+    def start_all(self, jobs: Iterable[int], owner: str, ttl: float | None) -> None:
+        """Give those of some jobs that are queued to `owner`."""
+        for job in jobs:
+            self.start(job, owner, ttl)
 
     def adopt(self, lost: LostJob, owner: str, ttl: float | None) -> None:
         """Give a lost job to `owner`; does nothing if it is lost no more."""

@@ -158,6 +158,12 @@ class MemoryStore:
         events = self._turn(study, lambda ledger: ledger.start(job, owner, ttl, resume, seen))[1]
         return events[0] if events else None
 
+    def start_all(
+        self, study: int, jobs: Sequence[int], owner: str, ttl: float | None
+    ) -> list[Event]:
+        """Take those of some jobs that are queued, in one transaction."""
+        return self._turn(study, lambda ledger: ledger.start_all(jobs, owner, ttl))[1]
+
     def adopt(self, study: int, lost: LostJob, owner: str, ttl: float | None) -> Event | None:
         """Take over a lost job that goes on by itself and write `Started`."""
         events = self._turn(study, lambda ledger: ledger.adopt(lost, owner, ttl))[1]

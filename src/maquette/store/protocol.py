@@ -121,6 +121,11 @@ class Store(Protocol):
         after the one of that number: so that what was decided from them still holds.
         """
 
+    def start_all(
+        self, study: int, jobs: Sequence[int], owner: str, ttl: float | None
+    ) -> list[Event]:
+        """Take those of some jobs that are queued, as `start` does, in one transaction."""
+
     def adopt(self, study: int, lost: LostJob, owner: str, ttl: float | None) -> Event | None:
         """Take over a lost job that goes on by itself, for `ttl` seconds, and write `Started`.
 

@@ -40,6 +40,7 @@ from maquette.store.schema import Clock, events, leases, studies
 
 T = TypeVar("T")
 _NO_LIMIT = 2**62
+_AT_ONCE = 1_000  # bound parameters; databases have a limit
 _FORM = codec.JSONForm()
 
 # How long to find out whether a transaction is in whose COMMIT was not answered. The server ends a
@@ -267,6 +268,12 @@ class SQLStore:
         )[1]
         return written[0] if written else None
 
+    def start_all(
+        self, study: int, jobs: Sequence[int], owner: str, ttl: float | None
+    ) -> list[Event]:
+        """Take those of some jobs that are queued, in one transaction."""
+        return self._turn(study, jobs, lambda ledger: ledger.start_all(jobs, owner, ttl))[1]
+
     def adopt(self, study: int, lost: LostJob, owner: str, ttl: float | None) -> Event | None:
         """Take over a lost job that goes on by itself and write `Started`."""
         written = self._turn(study, [lost.job], lambda ledger: ledger.adopt(lost, owner, ttl))[1]
@@ -304,9 +311,11 @@ def _lease_map(rows: Iterable[Sequence[Any]]) -> dict[int, Lease]:
 
 
 def _read_leases(connection: Connection, study: int, jobs: list[int]) -> dict[int, Lease]:
-    if not jobs:
-        return {}
-    return _lease_map(connection.execute(_LEASES_OF, {"study": study, "jobs": jobs}).all())
+    found: dict[int, Lease] = {}
+    for first in range(0, len(jobs), _AT_ONCE):
+        some = {"study": study, "jobs": jobs[first : first + _AT_ONCE]}
+        found |= _lease_map(connection.execute(_LEASES_OF, some).all())
+    return found
 
 
 def _write_leases(
@@ -341,7 +350,7 @@ def _write_events(connection: Connection, study: int, ledger: Ledger) -> list[Ev
     for number, body in enumerate(ledger.bodies, head.events + 1):
         kind, text = kind_of(body), codec.encode(body)
         trial, job = getattr(body, "trial", None), getattr(body, "job", None)
-        written.append(Event(number, head.now, codec.decode(kind, trial, job, codec.loads(text))))
+        written.append(Event(number, head.now, codec.copied(body)))
         row = {"study": study, "number": number, "time": head.now, "kind": kind}
         rows.append({**row, "trial": trial, "job": job, "body": text})
     connection.execute(insert(events), rows)

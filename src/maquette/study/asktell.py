@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, final
 
 from maquette.errors import ObjectiveError, StudyError, nearest
-from maquette.events import Ended, Event, Proposed, Reported
+from maquette.events import Ended, Event, Proposed, Reported, Started
+from maquette.fidelity import Fidelity
 from maquette.history import History, JobRecord
 from maquette.number import as_number
 from maquette.orders import STOPPED
@@ -19,9 +22,9 @@ from maquette.schedule.protocol import Done, Scheduler, Wait
 from maquette.search.protocol import Searcher
 from maquette.store.codec import collector_paused
 from maquette.store.owner import new_owner
-from maquette.store.protocol import Store
+from maquette.store.protocol import LeaseLostError, Store
 from maquette.study.budget import Budget
-from maquette.study.catch_up import catch_up
+from maquette.study.catch_up import catch_up, take_in
 from maquette.study.patient import patiently
 from maquette.study.proposer import Proposer
 from maquette.trial import Action, Decision, Report, State, Trial
@@ -44,6 +47,7 @@ class AskTell:
         self._proposer = Proposer(store, study, history.problem, methods, history)
         # Drivers do not wait for asked trials: whoever asked may take weeks.
         self._owner = f"{new_owner()}/ask"
+        self._asked: dict[int, _Asked] = {}
 
     def ask(self, history: History, n: int) -> list[Trial]:
         """Return up to `n` trials to run, at least one; queued jobs first."""
@@ -51,33 +55,47 @@ class AskTell:
             return self._ask(history, n)
 
     def _ask(self, history: History, n: int) -> list[Trial]:
-        trials = self._begin(history, [job.number for job in history.queued[:n]])
+        trials = self._begin(history, {job.number: None for job in history.queued[:n]})
         while len(trials) < n:  # one proposal is for one cell of a scale
             events = self._propose(n - len(trials), needed=not trials)
-            jobs = [event.body.job for event in events if isinstance(event.body, Proposed)]
-            if not jobs:
+            self._take_in(history, events)
+            bodies = [event.body for event in events]
+            new = {body.job: body for body in bodies if isinstance(body, Proposed)}
+            if not new:
                 break
-            trials += self._begin(history, jobs)
+            trials += self._begin(history, new)
         return trials
 
-    def _begin(self, history: History, jobs: Sequence[int]) -> list[Trial]:
+    def _begin(self, history: History, jobs: Mapping[int, Proposed | None]) -> list[Trial]:
         """Start jobs and return their trials, except where another process was quicker."""
-        mine = [job for job in jobs if self._store.start(self._study, job, self._owner, None)]
-        catch_up(history, self._store, self._study)
-        return [self._trial(history, history.jobs[job]) for job in mine]
+        events = self._store.start_all(self._study, list(jobs), self._owner, None)
+        self._take_in(history, events)
+        bodies = [event.body for event in events]
+        return [self._trial(history, b, jobs[b.job]) for b in bodies if isinstance(b, Started)]
 
-    def _trial(self, history: History, record: JobRecord) -> Trial:
-        channel = _StoreChannel(self._store, self._study, history, self._scheduler, record)
+    def _trial(self, history: History, started: Started, proposal: Proposed | None) -> Trial:
+        if proposal is not None and proposal.config is not None:
+            job: Proposed | JobRecord = proposal
+            config = proposal.config
+            fidelity = Fidelity(proposal.until, proposal.scale, proposal.instance)
+        else:
+            job = history.jobs[started.job]
+            config, fidelity = history.trials[job.trial].config, job.fidelity
+        number = started.trial
+        asked = self._asked[number] = _Asked(number, started.job, started.token, job.final)
         return Trial(
-            record.trial,
-            history.trials[record.trial].config,
-            record.fidelity,
-            job=record.number,
-            seed=derived_seed(history.problem.seed, record.trial),
-            first_step=record.first_step,
-            start=record.start,
-            channel=channel,
+            number,
+            config,
+            fidelity,
+            job=started.job,
+            seed=partial(derived_seed, history.problem.seed, number),
+            first_step=job.first_step,
+            start=job.start,
+            channel=_StoreChannel(partial(self._report, history, asked)),
         )
+
+    def _take_in(self, history: History, events: Sequence[Event]) -> None:
+        take_in(history, self._store, self._study, events)
 
     def _propose(self, n: int, *, needed: bool) -> list[Event]:
         deadline = time.monotonic() + ASK_SECONDS
@@ -115,20 +133,31 @@ class AskTell:
         if seconds is None and "seconds" in metrics:
             seconds = metrics["seconds"]
         if isinstance(trial, Mapping) and not isinstance(trial, Trial):
+            catch_up(history, self._store, self._study)
             ended = Ended(-1, -1, final_state, metrics, cost, seconds or 0.0)
             self._tell_config(history, trial, ended, scale)
             return
-        job = _pending_job(history, trial)
-        if final_state is State.DONE and not job.final:
-            final_state = State.PAUSED
-        if seconds is None:
-            seconds = job.seconds
+        number = trial.number if isinstance(trial, Trial) else trial
+        asked = self._asked.pop(number, None) if type(number) is int else None
+        if asked is not None and not asked.reported:
+            ended = asked.end(final_state, metrics, cost, seconds or 0.0)
+            with suppress(LeaseLostError):  # ended or lost meanwhile: what became of it is said
+                self._write(history, asked.token, ended)
+                return
+        catch_up(history, self._store, self._study)
+        job = _pending_job(history, number)
         if job.state is State.QUEUED:
             self._store.start(self._study, job.number, self._owner, None)
             catch_up(history, self._store, self._study)
-        body = Ended(job.trial, job.number, final_state, metrics, cost, seconds)
-        patiently(lambda: self._store.record(self._study, {job.number: job.token}, [body]))
-        catch_up(history, self._store, self._study)
+        asked = _Asked(job.trial, job.number, job.token, job.final)
+        seconds = job.seconds if seconds is None else seconds
+        self._write(history, job.token, asked.end(final_state, metrics, cost, seconds))
+
+    def _write(self, history: History, token: int, body: Reported | Ended) -> None:
+        """Write what a started job did."""
+        tokens = {body.job: token}
+        events = patiently(lambda: self._store.record(self._study, tokens, [body]))
+        self._take_in(history, events)
 
     def _tell_config(
         self,
@@ -148,16 +177,46 @@ class AskTell:
         patiently(lambda: self._store.append(self._study, [proposed, ended]))
         catch_up(history, self._store, self._study)
 
+    def _report(self, history: History, asked: _Asked, report: Report) -> Decision:
+        """Write a report; return what the scheduler makes of it."""
+        asked.reported = True
+        metrics = dict(report.metrics)
+        body = Reported(asked.trial, asked.job, report.step, metrics, report.cost, report.seconds)
+        self._write(history, asked.token, body)
+        if asked.trial in history.orders.trials:
+            return Decision(Action.STOP, asked.trial, STOPPED)
+        for decision in self._scheduler.decide(history, asked.trial):
+            if decision.trial == asked.trial:
+                return decision
+        return Decision(trial=asked.trial)
+
+
+@final
+@dataclass(slots=True)
+class _Asked:
+    """A job that was started here; `final`: its trial ends with it."""
+
+    trial: int
+    job: int
+    token: int
+    final: bool
+    reported: bool = False
+
+    def end(
+        self, state: State, metrics: Mapping[str, float], cost: float | None, seconds: float
+    ) -> Ended:
+        """Return its end."""
+        if state is State.DONE and not self.final:
+            state = State.PAUSED
+        return Ended(self.trial, self.job, state, metrics, cost, seconds)
+
 
 @final
 class _StoreChannel:
     """Takes the reports of an asked trial straight to the store."""
 
-    def __init__(
-        self, store: Store, study: int, history: History, scheduler: Scheduler, job: JobRecord
-    ) -> None:
-        self._store, self._study, self._history = store, study, history
-        self._scheduler, self._job = scheduler, job
+    def __init__(self, write: Callable[[Report], Decision]) -> None:
+        self._write = write
         self.folder: Path | None = None
 
     @property
@@ -171,18 +230,7 @@ class _StoreChannel:
 
     def report(self, report: Report) -> Decision:
         """Write the report; return what the scheduler makes of it."""
-        job, history = self._job, self._history
-        body = Reported(
-            job.trial, job.number, report.step, dict(report.metrics), report.cost, report.seconds
-        )
-        patiently(lambda: self._store.record(self._study, {job.number: job.token}, [body]))
-        catch_up(history, self._store, self._study)
-        if job.trial in history.orders.trials:
-            return Decision(Action.STOP, job.trial, STOPPED)
-        for decision in self._scheduler.decide(history, job.trial):
-            if decision.trial == job.trial:
-                return decision
-        return Decision(trial=job.trial)
+        return self._write(report)
 
 
 def _outcome(
@@ -214,10 +262,10 @@ def _check_spent(**spent: float | None) -> None:
         raise StudyError(problems)
 
 
-def _pending_job(history: History, trial: Trial | int) -> JobRecord:
-    number = trial.number if isinstance(trial, Trial) else trial
-    if isinstance(number, bool) or not isinstance(number, int):
-        raise StudyError(f"tell a trial, its number or a config, not {trial!r}")
+def _pending_job(history: History, number: int) -> JobRecord:
+    given: object = number
+    if isinstance(given, bool) or not isinstance(given, int):
+        raise StudyError(f"tell a trial, its number or a config, not {given!r}")
     if not 0 <= number < len(history.trials):
         raise StudyError(f"there is no trial {number}; the study has {len(history.trials)}")
     record = history.trials[number]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
+from maquette.events import Event
 from maquette.history import History
 from maquette.store.codec import collector_paused
 from maquette.store.protocol import Store
@@ -19,3 +21,11 @@ def catch_up(history: History, store: Store, study: int) -> None:
             history.extend(events)
         if len(events) < AT_ONCE:
             return
+
+
+def take_in(history: History, store: Store, study: int, events: Sequence[Event]) -> None:
+    """Fold events that were written just now, and those of others that came before them."""
+    if events and events[0].number == history.last + 1:
+        history.extend(events)
+    else:
+        catch_up(history, store, study)

@@ -20,7 +20,7 @@ from maquette.orders import STOPPED
 from maquette.rng import derived_seed
 from maquette.schedule.protocol import Done, Scheduler, Wait
 from maquette.store.protocol import LeaseLostError, LostJob, Store
-from maquette.study.catch_up import catch_up
+from maquette.study.catch_up import catch_up, take_in
 from maquette.study.company import Company
 from maquette.study.heartbeat import Heartbeat
 from maquette.study.interrupt import Interrupted, Interrupts
@@ -293,10 +293,7 @@ class Driver:
     def _fold(self, events: Sequence[Event]) -> None:
         """Take in what this driver has just written."""
         self._meter.hear(events)
-        if events and events[0].number == self._history.last + 1:
-            self._history.extend(events)
-        else:
-            self._sync()
+        take_in(self._history, self._store, self._study, events)
 
     def _sync(self) -> None:
         catch_up(self._history, self._store, self._study)

@@ -125,6 +125,12 @@ class PatientStore:
         """Take a queued job and write `Started`; None if another owner has taken it."""
         return self._try(lambda: self._store.start(study, job, owner, ttl, resume, seen))
 
+    def start_all(
+        self, study: int, jobs: Sequence[int], owner: str, ttl: float | None
+    ) -> list[Event]:
+        """As the store's."""
+        return self._try(lambda: self._store.start_all(study, jobs, owner, ttl))
+
     def adopt(self, study: int, lost: LostJob, owner: str, ttl: float | None) -> Event | None:
         """Take over a lost job that goes on by itself; None if another owner was quicker."""
         return self._try(lambda: self._store.adopt(study, lost, owner, ttl))

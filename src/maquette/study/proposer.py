@@ -66,8 +66,9 @@ class Proposer:
         if lease is None:
             return None
         try:
-            events = self._store.read(self._study, self._history.last)
-            self._history.extend(e for e in events if e.number <= lease.basis)
+            behind = lease.basis - self._history.last
+            if behind > 0:
+                self._history.extend(self._store.read(self._study, self._history.last, behind))
             room = budget.room(self._history)
             jobs = self._next(n, room)
             if isinstance(jobs, Wait | Done):
@@ -121,14 +122,14 @@ def _draft(job: Job, basis: int) -> Proposed:
     return Proposed(
         trial=-1 if job.trial is None else job.trial,
         job=-1,
-        config=dict(job.suggestion.config) if new else None,
-        until=dict(job.fidelity.until),
-        scale=dict(job.fidelity.scale),
+        config=job.suggestion.config if new else None,
+        until=job.fidelity.until,
+        scale=job.fidelity.scale,
         instance=job.fidelity.instance,
         first_step=job.first_step,
         start=job.start,
         final=job.final,
         origin=job.suggestion.origin,
-        why=dict(job.suggestion.why),
+        why=job.suggestion.why,
         basis=basis,
     )

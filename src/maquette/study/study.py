@@ -269,7 +269,7 @@ class Study:
             If the result is not a result, or the config not one of the space.
         """
         spent = (cost, seconds)
-        self._asktell().tell(self.history, trial, result, state, spent, scale)
+        self._asktell().tell(self._history, trial, result, state, spent, scale)
 
     def run(
         self,
