@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from maquette.bench.live.char_transformer.model import build
 from maquette.errors import PlanError
-from maquette.nn import Plan, param_groups, plan, prepare
+from maquette.nn import Plan, keep_ratios, param_groups, plan, prepare
 from tests.nn import architectures as nets
 
 BASE, TARGET = {"width": 32, "depth": 2}, {"width": 64, "depth": 4}
@@ -181,6 +181,53 @@ def test_settings_that_are_no_numbers_are_refused(char, wrong):
     model = prepare(build(**TARGET), char)
     with pytest.raises(PlanError, match="zero or more"):
         param_groups(model, char, **wrong)
+
+
+def test_arguments_of_another_kind_are_refused(char):
+    with pytest.raises(PlanError, match="in this order, not Plan and CharTransformer"):
+        prepare(char, build(**TARGET))
+    with pytest.raises(PlanError, match="in this order, not CharTransformer and str"):
+        param_groups(build(**TARGET), char.to_json(), lr=0.1)
+    for betas in (0.9, (0.9,), (0.9, 1.0), ("a", "b")):
+        with pytest.raises(PlanError, match="betas must be two numbers"):
+            param_groups(prepare(build(**TARGET), char), char, lr=0.1, betas=betas)
+
+
+def test_a_checkpoint_brings_back_model_and_optimizer_with_their_ratios(char, tmp_path):
+    def made(seed):
+        torch.manual_seed(seed)
+        model = prepare(build(**TARGET), char)
+        groups = param_groups(model, char, lr=0.01, weight_decay=0.1)
+        return model, keep_ratios(torch.optim.AdamW(groups))
+
+    def train(model, optimizer, scheduler, steps):
+        for _ in range(steps):
+            optimizer.zero_grad()
+            model(torch.arange(8)[None] % 7).logsumexp(-1).mean().backward()
+            optimizer.step()
+            scheduler.step()
+
+    model, optimizer = made(0)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 10)
+    train(model, optimizer, scheduler, 3)
+    parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler}
+    torch.save({k: v.state_dict() for k, v in parts.items()}, tmp_path / "last.pt")
+    train(model, optimizer, scheduler, 3)
+
+    other, again = made(1)
+    later = torch.optim.lr_scheduler.CosineAnnealingLR(again, 10)
+    saved = torch.load(tmp_path / "last.pt")
+    for part, state in zip((other, again, later), saved.values(), strict=True):
+        part.load_state_dict(state)
+    assert [g["name"] for g in again.param_groups] == [g["name"] for g in optimizer.param_groups]
+    train(other, again, later, 3)
+    assert settings_by_name(other, again.param_groups) == settings_by_name(
+        model, optimizer.param_groups
+    )
+    assert all(map(torch.equal, model.parameters(), other.parameters()))
+    erased = torch.optim.lr_scheduler.OneCycleLR(again, max_lr=0.01, total_steps=9)
+    with pytest.raises(PlanError, match="a scheduler has erased them"):
+        train(other, again, erased, 1)
 
 
 def test_batch_and_tokens_act_only_where_the_base_names_them(char):

@@ -144,6 +144,10 @@ class TestRefusals:
         assert len(e.value.problems) == 3
         assert "base is a mapping" in str(e.value)
         assert "a function that returns a model, not a model" in str(e.value)
+        with pytest.raises(PlanError, match="roles is a mapping"):
+            plan(build, BASE, TARGET, roles=["token"])
+        with pytest.raises(PlanError, match="example is a tensor, a tuple"):
+            plan(build, BASE, TARGET, example=3)
         with pytest.raises(PlanError, match="not 'model"):
             plan("model.py", BASE, TARGET)
 
@@ -163,6 +167,25 @@ class TestRefusals:
 
         with pytest.raises(PlanError, match=r"leaves 1\.weight.*lazy"):
             plan(network, {"width": 32}, {"width": 64})
+
+    @pytest.mark.parametrize("kind", [torch.optim.LBFGS, torch.optim.SparseAdam])
+    def test_an_optimizer_that_cannot_step_a_matrix_by_itself(self, kind):
+        with pytest.raises(PlanError, match=r"(?s)cannot be tried on a matrix.*take a closure"):
+            plan(build, BASE, TARGET, optimizer=kind)
+
+    def test_shapes_that_depend_on_values_are_run_for_real(self):
+        class Kept(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.embed, self.mix = nn.Embedding(9, width), nn.Linear(width, width)
+                self.head = nn.Linear(width, 9)
+
+            def forward(self, index):
+                y = self.mix(self.embed(index))
+                return self.head(y[(y.sum(-1) > -1e9).nonzero(as_tuple=True)])
+
+        p = plan(Kept, {"width": 32}, {"width": 64})
+        assert [p[n].role for n in ("mix.weight", "head.weight")] == ["hidden", "readout"]
 
     def test_names_that_depend_on_the_width(self):
         def network(width):

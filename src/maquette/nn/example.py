@@ -78,6 +78,12 @@ def _candidates(
             yield (torch.zeros(2, length, dtype=torch.long),), {}
         return
     if not isinstance(example, Tensor | tuple | Mapping):
+        if not callable(example):
+            raise PlanError(
+                f"example is a tensor, a tuple, a mapping or a function of the model, not "
+                f"{example!r}",
+                hint="example=torch.randn(2, 32)",
+            )
         with same_random_state():
             example = example(model)
     if isinstance(example, Mapping):

@@ -79,8 +79,9 @@ def param_groups(
     unknown = [k for k in options if k not in Options.__annotations__]
     if unknown:
         raise PlanError([f"no option {k!r}.{nearest(k, Options.__annotations__)}" for k in unknown])
+    everything = _match(model, plan)
     part = _part(plan, options)
-    matched = [(q, p) for q, p in _match(model, plan) if p.optimizer == part]
+    matched = [(q, p) for q, p in everything if p.optimizer == part]
     if any(p.init != 1 for p in plan.parameters.values()) and not _prepared(model):
         warnings.warn(
             "the plan multiplies initial values, and maquette.nn.prepare(model, plan) was not "
@@ -88,7 +89,7 @@ def param_groups(
             stacklevel=2,
         )
     n = run_factors(plan, batch, tokens)
-    betas = n.betas(options.get("betas", (0.9, 0.95)))
+    betas = n.betas(_pair(options.get("betas", (0.9, 0.95))))
     eps, decay_vectors = options.get("eps", EPS.get(part, 1e-8)), options.get("decay_vectors")
     groups: dict[tuple[float, float, float], dict[str, Any]] = {}
     for parameter, p in matched:
@@ -141,6 +142,14 @@ def _decay(value: float, lr: float, options: Options) -> float:
         raise PlanError(str(error)) from error
 
 
+def _pair(betas: object) -> tuple[float, float]:
+    values = [as_number(b) for b in betas] if isinstance(betas, list | tuple) else []
+    if len(values) != 2 or any(b is None or not 0 <= b < 1 for b in values):
+        raise PlanError(f"betas must be two numbers, 0 or more and below 1, not {betas!r}")
+    first, second = (float(b) for b in values if b is not None)
+    return first, second
+
+
 def _check_numbers(**settings: float) -> None:
     problems = []
     for name, value in settings.items():
@@ -173,14 +182,14 @@ def prepare(model: nn.Module, plan: Plan, init_scale: float = 1.0) -> nn.Module:
     PlanError
         The model was prepared before, is on the meta device, or is not the plan's.
     """
+    if not init_scale > 0:
+        raise PlanError(f"init_scale must be positive, not {init_scale}")
+    matched = _match(model, plan)
     if _prepared(model):
         raise PlanError(
             "this model was prepared before; a second time would multiply its values twice",
             hint="build it anew",
         )
-    if not init_scale > 0:
-        raise PlanError(f"init_scale must be positive, not {init_scale}")
-    matched = _match(model, plan)
     if any(parameter.is_meta for parameter, _ in matched):
         raise PlanError(
             "the model is on the meta device and has no values yet",
@@ -213,6 +222,12 @@ def _unwrapped(model: nn.Module) -> nn.Module:
 
 def _match(model: nn.Module, plan: Plan) -> list[tuple[nn.Parameter, ParameterPlan]]:
     """Each parameter with its plan; every name and shape that does not fit is reported."""
+    if not isinstance(model, nn.Module) or not isinstance(plan, Plan):
+        raise PlanError(
+            "a model and its plan are wanted, in this order, not "
+            f"{type(model).__name__} and {type(plan).__name__}",
+            hint="model = build(width=1024); plan = maquette.nn.plan(build, base, target)",
+        )
     known = {alias: p for p in plan.parameters.values() for alias in (p.name, *p.aliases)}
     matched, problems = [], []
     for name, parameter in model.named_parameters():

@@ -225,6 +225,11 @@ def _aliases(model: nn.Module) -> dict[str, tuple[str, ...]]:
 
 def _overrides(patterns: Mapping[str, Role], names: list[str]) -> dict[str, Role]:
     """Roles by name; later patterns win."""
+    if not isinstance(patterns, Mapping):
+        raise PlanError(
+            f"roles is a mapping of patterns to roles, not {patterns!r}",
+            hint='roles={"router.*": "readout"}',
+        )
     problems, chosen = [], {}
     for pattern, role in patterns.items():
         matched = fnmatch.filter(names, pattern)

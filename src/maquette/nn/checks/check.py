@@ -178,6 +178,11 @@ def _points(
         for k in chosen
         if k not in Options.__annotations__
     ]
+    if not isinstance(widths, Sequence) or not isinstance(depths, Sequence):
+        raise PlanError(
+            f"widths and depths are lists of whole numbers, not {widths!r} and {depths!r}",
+            hint="check(build, widths=[64, 128, 256], depths=[2, 4])",
+        )
     for name, values in (("widths", widths), ("depths", depths)):
         wrong = [v for v in values if isinstance(v, bool) or not isinstance(v, int) or v < 1]
         problems += [f"{name}: {v!r} is not a positive whole number" for v in wrong]
