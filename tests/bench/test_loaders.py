@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import maquette as mq
-from maquette.bench.loaders import hpob, lcbench, pd1, pool, tabrepo
+from maquette.bench.loaders import carps, hpob, jahs, lcbench, pd1, pool, tabrepo
 from maquette.errors import BenchmarkError
 from maquette.simulate import simulate, virtual_store
 from maquette.trial import State
@@ -126,6 +126,87 @@ def test_tabrepo(tmp_path: Path) -> None:
     (tmp_path / "results.csv").write_text("dataset,fold\na,1\n")
     with pytest.raises(BenchmarkError, match="no column framework, metric_error"):
         tabrepo.load(tmp_path / "results.csv")
+
+
+def jahs_file(folder: Path, **changes: str) -> Path:
+    """Two models of two epochs, the second of which failed after the first epoch."""
+    settings = {
+        "LearningRate": ("0.1", "0.01"), "WeightDecay": ("5e-05", "0.001"),
+        "Activation": ("Mish", "ReLU"), "TrivialAugment": ("False", "True"),
+        **{f"Op{k}": (str(k - 1 if k < 6 else 0), "2") for k in range(1, 7)},
+        "N": ("5", "1"), "W": ("16", "4"), "Resolution": ("1.0", "0.25"),
+        "Optimizer": ("SGD", "SGD"),
+    }  # fmt: skip
+    rows = [
+        {
+            "sampling_index/model_ID": f"m{k}",
+            "features/epoch": str(epoch),
+            **{f"features/{name}": values[k] for name, values in settings.items()},
+            "labels/valid-acc": str(80 + 10 * k + epoch),
+            "labels/test-acc": "70",
+            "labels/runtime": str(20.0 * epoch),
+            **changes,
+        }
+        for k, epoch in ((0, 1), (0, 2), (1, 1))
+    ]
+    lines = [",".join(rows[0]), *(",".join(row.values()) for row in rows)]
+    (folder / "cifar10.csv").write_text("\n".join(lines) + "\n")
+    return folder / "cifar10.csv"
+
+
+def test_jahs(tmp_path: Path) -> None:
+    task = jahs.load(jahs_file(tmp_path))
+    assert (task.name, task.optimum, dict(task.duration)) == (
+        "jahs/cifar10",
+        -82,
+        {"epochs": (1, 2)},
+    )
+    first = {"LearningRate": 0.1, "WeightDecay": 5e-5, "Activation": "Mish", "N": 5, "W": 16}
+    first |= {"TrivialAugment": False, "Resolution": 1.0}
+    first |= {f"Op{k}": k - 1 if k < 6 else 0 for k in range(1, 7)}
+    second = first | {"LearningRate": 0.01, "Activation": "ReLU", "N": 1, "W": 4}
+    second |= {"TrivialAugment": True, "Resolution": 0.25, **{f"Op{k}": 2 for k in range(1, 7)}}
+    measured = task.measure([first, second])
+    assert measured.metrics["valid_accuracy"][0].tolist() == [81, 82]
+    assert measured.states.tolist() == [State.DONE, State.DIVERGED]
+    assert measured.ended[0] == 40.0
+    with pytest.raises(BenchmarkError, match=r"no table of JAHS: .*Activation"):
+        jahs.load(jahs_file(tmp_path, **{"features/Activation": "Tanh"}))
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(BenchmarkError, match="has no column sampling_index/model_ID"):
+        jahs.load(tmp_path / "x.csv")
+
+
+def test_carps(tmp_path: Path) -> None:
+    names = {
+        "bbob": "bbob/noiseless/4/1/0",
+        "hpob": "hpob/all/5860/145833",
+        "forest": "hpobench/blackbox/tab/ml/rf/146212",
+        "nets": "hpobench/blackbox/tab/ml/nn/99",
+        "trees": "yahpo/rbv2_ranger/40927/None",
+        "boost": "yahpo/rbv2_xgboost/1/None",
+    }
+    for file, name in names.items():
+        text = f"# @package _global_\ntask_id: blackbox/20/dev/{name}\ntask:\n  n_trials: 77\n"
+        (tmp_path / f"subset_{file}.yaml").write_text(text)
+    data = {"5860": {"145833": {"X": [[0.1], [0.2]], "y": [[0.5], [0.7]]}}}
+    (tmp_path / "meta-test-dataset.json").write_text(json.dumps(data))
+    found = carps.load(tmp_path, hpo_b=tmp_path / "meta-test-dataset.json")
+    sphere, pool_ = (f"blackbox/20/dev/{names[k]}" for k in ("bbob", "hpob"))
+    assert set(found.tasks) <= {sphere, pool_}
+    assert len(found.tasks) + len(found.missing) == len(found.trials) == 6
+    assert set(found.trials.values()) == {77}
+    assert found.tasks[pool_].optimum == -0.7
+    for key in ("forest", "nets", "trees", "boost"):
+        assert found.missing[f"blackbox/20/dev/{names[key]}"] == "there is no such task here"
+    assert "hpo_b=" in carps.load(tmp_path).missing[pool_]
+    if sphere in found.tasks:  # where the package ioh is installed
+        assert len(found.tasks[sphere].space) == 4
+    (tmp_path / "subset_x.yaml").write_text("task: 1\n")
+    with pytest.raises(BenchmarkError, match=r"subset_x\.yaml is no task of carps"):
+        carps.load(tmp_path)
+    with pytest.raises(BenchmarkError, match="holds no file of carps"):
+        carps.load(tmp_path / "none")
 
 
 def test_files_that_are_missing_or_truncated_are_named(tmp_path: Path) -> None:
