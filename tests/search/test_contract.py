@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from maquette.search import (
+    CEM,
     CFO,
     CMAES,
     DE,
@@ -33,6 +34,7 @@ SEARCHERS = {
     "forest": Forest,
     "de": DE,
     "genetic": Genetic,
+    "cem": CEM,
     "cfo": CFO,
     "blendsearch": BlendSearch,
     "auto": Auto,

@@ -17,6 +17,7 @@ from maquette.rng import generator
 from maquette.scale import Scale
 from maquette.schedule import Full
 from maquette.search import (
+    CEM,
     CFO,
     CMAES,
     DE,
@@ -48,6 +49,7 @@ def test_by_name():
     kinds = {
         "auto": Auto,
         "blendsearch": BlendSearch,
+        "cem": CEM,
         "cfo": CFO,
         "cmaes": CMAES,
         "de": DE,

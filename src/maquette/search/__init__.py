@@ -8,6 +8,7 @@ from types import MappingProxyType
 from maquette.errors import StudyError, nearest
 from maquette.search.auto import Auto as Auto
 from maquette.search.blendsearch import BlendSearch as BlendSearch
+from maquette.search.cem import CEM as CEM
 from maquette.search.cfo import CFO as CFO
 from maquette.search.cmaes import CMAES as CMAES
 from maquette.search.de import DE as DE
@@ -26,6 +27,7 @@ SEARCHERS: Mapping[str, Callable[[], Searcher]] = MappingProxyType(
     {
         "auto": Auto,
         "blendsearch": BlendSearch,
+        "cem": CEM,
         "cfo": CFO,
         "cmaes": CMAES,
         "de": DE,
