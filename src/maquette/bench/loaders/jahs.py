@@ -1,8 +1,8 @@
 """JAHS-Bench-201: a cell of a convolutional network with its hyperparameters, on three data sets.
 
-The measured table of a data set is published as a pandas pickle, ``metric_data/cifar10/raw.pkl.gz``.
-It is not opened here, as a pickle may run any code. Write it as CSV or parquet first, the two levels
-of its column names joined by ``/``, in an environment that you trust it in::
+The measured tables are published as pandas pickles (``cifar10/raw.pkl.gz``), which are not opened
+here, as a pickle may run any code. Write one as CSV or parquet first, the two levels of its column
+names joined by ``/``, in an environment that you trust it in::
 
     table = pandas.read_pickle("raw.pkl.gz")
     table.columns = ["/".join(map(str, name)) for name in table.columns]
