@@ -1,8 +1,9 @@
-"""A TCP proxy before PostgreSQL that cuts the connection around a COMMIT."""
+"""A TCP proxy before PostgreSQL that cuts the connection around what writes events for good."""
 
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import threading
 import time
@@ -10,13 +11,16 @@ from collections.abc import Iterator
 from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
-# What the server gets to see of the COMMIT: nothing, all of it, or all of it a while after the
+# Either a COMMIT, or the one statement that locks, writes an array of kinds, and commits.
+_WRITES = re.compile(rb"COMMIT\x00|\{(proposed|started|reported|ended|requeued)[,}]")
+
+# What the server gets to see of it: nothing, all of it, or all of it a while after the
 # client was cut off.
 Cut = Literal["before", "after", "late"]
 
 
 class Proxy:
-    """Passes bytes on; once `cut` is set, the next COMMIT costs its client the connection."""
+    """Passes bytes on; once `cut` is set, the next write costs its client the connection."""
 
     def __init__(self, url: str) -> None:
         self._split = urlsplit(url)
@@ -45,7 +49,7 @@ class Proxy:
     def _requests(self, client: socket.socket, server: socket.socket) -> None:
         with contextlib.suppress(OSError), server:
             while data := client.recv(1 << 16):
-                if self.cut is not None and b"COMMIT\x00" in data:
+                if self.cut is not None and _WRITES.search(data):
                     how, self.cut = self.cut, None
                     self.cuts += 1
                     client.shutdown(socket.SHUT_RDWR)
@@ -53,6 +57,7 @@ class Proxy:
                     if how != "before":
                         server.sendall(data)
                         time.sleep(0.2)
+                    server.shutdown(socket.SHUT_RDWR)
                     return
                 server.sendall(data)
 

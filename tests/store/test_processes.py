@@ -88,7 +88,7 @@ def test_a_writer_held_open_cannot_make_a_reader_skip(url: str) -> None:
         inside.set()
         go_on.wait(60)
 
-    held = threading.Thread(target=lambda: slow._turn(study, [], linger))  # type: ignore[attr-defined]
+    held = threading.Thread(target=lambda: slow._locked_turn(study, [], linger))  # type: ignore[attr-defined]
     behind = threading.Thread(target=lambda: quick.append(study, told()))
     held.start()
     assert inside.wait(60)

@@ -48,7 +48,10 @@ _POSTGRESQL: dict[str, tuple[str, str]] = {
 }
 # These may mend themselves, so a writer tries again for a while.
 _PASSING = frozenset({"FULL", "IOERR", "53100"})
-_LOCKED = ("55P03", "40P01", "57014")
+_LOCKED = ("55P03", "40P01", "40001", "57014")
+# Classes of PostgreSQL's states that say something of the statement or the schema: no server that
+# does not answer, and not mended by waiting.
+_REFUSED = ("22", "23", "42", "0A")
 
 
 @contextlib.contextmanager
@@ -79,7 +82,7 @@ def explain(url: str, error: BaseException | None) -> StoreError:
     if known is not None:
         kind = StoreUnavailableError if {state, short} & _PASSING else StoreError
         return kind(f"{url} {known[0]} ({said})", hint=known[1])
-    if url.startswith("postgresql"):
+    if url.startswith("postgresql") and not str(state).startswith(_REFUSED):
         return StoreUnavailableError(
             f"{url} does not answer ({said})",
             hint="check that the server runs and that host, port and user are right",

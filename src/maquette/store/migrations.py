@@ -94,8 +94,11 @@ def ensure(engine: Engine, url: str, *, write: bool) -> None:
             f"{url} was written by an older Maquette and must be brought forward first",
             hint="open it once for writing: maquette run, or maquette.store.open_store(url)",
         )
+    postgres = engine.dialect.name == "postgresql"
+    if postgres:
+        engine = engine.execution_options(isolation_level="READ COMMITTED")
     with engine.begin() as connection:
-        if connection.dialect.name == "postgresql":
+        if postgres:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY})")
         found = _version(connection, url)  # another process may have been quicker
         for number, (needs, step) in enumerate(STEPS[found:], found + 1):

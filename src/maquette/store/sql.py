@@ -11,10 +11,10 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar, final
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, final
 
-from sqlalchemy import Connection, Engine, Pool, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Engine, Pool, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
@@ -28,19 +28,22 @@ from maquette.events import (
     Reported,
     Requeued,
     Resume,
-    kind_of,
 )
 from maquette.store import codec, migrations
-from maquette.store.failures import translated
-from maquette.store.ledger import PROPOSER, Head, Lease, Ledger, lost_jobs
+from maquette.store.failures import explain, translated
+from maquette.store.ledger import PROPOSER, Head, Ledger, lost_jobs
 from maquette.store.names import checked_name, no_such_study
 from maquette.store.owner import provably_dead
 from maquette.store.protocol import LostJob, ProposerLease, StudyRow
-from maquette.store.schema import Clock, events, leases, studies
+from maquette.store.schema import Clock, events, studies
+from maquette.store.under_lock import HELD, lease_map, read_leases, write_events, write_leases
+
+if TYPE_CHECKING:
+    from maquette.store.optimistic import View
+    from maquette.store.postgres import Backend
 
 T = TypeVar("T")
 _NO_LIMIT = 2**62
-_AT_ONCE = 1_000  # bound parameters; databases have a limit
 _FORM = codec.JSONForm()
 
 # How long to find out whether a transaction is in whose COMMIT was not answered. The server ends a
@@ -72,29 +75,6 @@ _READ = (
     )
     .order_by(events.c.number)
 )
-_WRITTEN = select(events.c.number).where(
-    events.c.study == bindparam("study"),
-    events.c.number == bindparam("number"),
-    events.c.time == bindparam("time"),
-)
-_LEASES = select(
-    leases.c.job, leases.c.trial, leases.c.owner, leases.c.token, leases.c.expires
-).where(leases.c.study == bindparam("study"))
-_LEASES_OF = _LEASES.where(leases.c.job.in_(bindparam("jobs", expanding=True)))
-_HELD = _LEASES.where(leases.c.owner.is_not(None))
-_ADVANCE = (
-    update(studies)
-    .where(studies.c.id == bindparam("study"))
-    .values(n_events=bindparam("e"), n_trials=bindparam("t"), n_jobs=bindparam("j"))
-)
-_DROP_LEASE = delete(leases).where(
-    leases.c.study == bindparam("of"), leases.c.job == bindparam("this")
-)
-_CHANGE_LEASE = (
-    update(leases)
-    .where(leases.c.study == bindparam("of"), leases.c.job == bindparam("this"))
-    .values(owner=bindparam("o"), token=bindparam("t"), expires=bindparam("x"))
-)
 
 
 @final
@@ -114,6 +94,8 @@ class SQLStore:
     def __init__(self, engine: Engine, url: str, *, read_only: bool = False) -> None:
         self._engine = engine
         self._url = url
+        self._postgres = engine.dialect.name == "postgresql"
+        self._known: dict[int, int] = {}
         self._pid = os.getpid()
         # Threads of one process queue here rather than in SQLite, whose waiters sleep and retry.
         self._turnstile = threading.Lock()
@@ -149,6 +131,8 @@ class SQLStore:
     def _writing(self) -> Iterator[Connection]:
         with translated(self._url):
             engine = self._own_engine()
+            if self._postgres:
+                engine = engine.execution_options(isolation_level="READ COMMITTED")
             with self._turnstile, engine.begin() as connection:
                 yield connection
 
@@ -190,12 +174,45 @@ class SQLStore:
         with self._reading() as connection:
             sought = {"study": study, "after": after, "last": last}
             rows: Sequence[Any] = connection.execute(_READ, sought).fetchall()
+        if rows:
+            self._note(study, rows[-1][0])
         return Events(rows, _FORM)
 
     def _turn(
+        self,
+        study: int,
+        jobs: Collection[int],
+        act: Callable[[Ledger], T],
+        view: View | None = None,
+        *,
+        still: bool = False,
+    ) -> tuple[T, list[Event]]:
+        """Run one transaction: all that the ledger holds is written, or nothing.
+
+        `view` and `still` are as for `optimistic.Turn`, where that is used.
+        """
+        if self._postgres:
+            from maquette.store import optimistic
+
+            turn = optimistic.Turn(study, jobs, act, view, still)
+            try:
+                done = optimistic.take(self._own_engine(), self._url, turn)
+            except optimistic.UnansweredError as doubt:
+                after, backend = doubt.ledger.head.events, doubt.backend
+                events = self._settled(study, after, doubt.found, backend)
+                if events is None:
+                    raise explain(self._url, doubt.__cause__) from doubt.__cause__
+                done = doubt.result, events
+            if done is not None:
+                if done[1]:
+                    self._note(study, done[1][-1].number)
+                return done
+        return self._locked_turn(study, jobs, act)
+
+    def _locked_turn(
         self, study: int, jobs: Iterable[int], act: Callable[[Ledger], T]
     ) -> tuple[T, list[Event]]:
-        """Run one transaction: all that the ledger holds is written, or nothing."""
+        """Run one transaction that has the lock from its start."""
         committing, written = False, list[Event]()
         try:
             with self._writing() as connection:
@@ -203,43 +220,71 @@ class SQLStore:
                 if found is None:
                     raise StoreError(f"there is no study with id {study} in {self._url}")
                 head = Head(*found)
-                held = _read_leases(connection, study, [job for job in jobs if job >= PROPOSER])
+                held = read_leases(connection, study, [job for job in jobs if job >= PROPOSER])
                 ledger = Ledger(head, held, provably_dead)
                 result = act(ledger)
-                _write_leases(connection, study, held, ledger.changes)
-                written = _write_events(connection, study, ledger)
+                write_leases(connection, study, held, ledger.changes)
+                written = write_events(connection, study, ledger)
                 committing = True
         except StoreUnavailableError as error:
             cut = isinstance(error.__cause__, DBAPIError) and error.__cause__.connection_invalidated
             if not (committing and cut and written and self._arrived(study, written[0])):
                 raise
+        if written:
+            self._note(study, written[-1].number)
         return result, written
 
     def _arrived(self, study: int, event: Event) -> bool:
         """Whether a transaction whose COMMIT was not answered is in; `event` is its first.
 
-        The study's row is locked first, so whatever the old connection may still do is over. No
-        other transaction can have written the same number at the same time by the store's clock.
+        No other transaction can have written the same number at the same time by the store's clock.
+        """
+        mark = (event.number, event.time)
+        return self._settled(
+            study, event.number - 1, lambda rows: mark in [(e.number, e.time) for e in rows[:1]]
+        )
+
+    def _settled(
+        self,
+        study: int,
+        after: int,
+        look: Callable[[Sequence[Event]], T],
+        backend: Backend | None = None,
+    ) -> T:
+        """Return what `look` makes of the events since `after`, once a lost transaction is over.
+
+        The study's row is locked first, so a transaction that had it is done; one that had yet to
+        get it can no more once the server's process that would have run it is ended.
         """
         deadline = time.monotonic() + DOUBT_SECONDS
         while True:
             try:
+                if backend is not None:
+                    with self._reading() as connection:
+                        backend.end(connection)
                 with self._writing() as connection:
                     connection.execute(_HEAD, {"study": study}).one()
-                    sought = {"study": study, "number": event.number, "time": event.time}
-                    return connection.execute(_WRITTEN, sought).first() is not None
+                    sought = {"study": study, "after": after, "last": _NO_LIMIT}
+                    rows = connection.execute(_READ, sought).fetchall()
+                    return look(Events(rows, _FORM))
             except StoreUnavailableError as error:
                 if time.monotonic() > deadline:
                     raise StoreError(
-                        [f"event {event.number} may or may not have been written", *error.problems],
+                        [f"event {after + 1} may or may not have been written", *error.problems],
                         hint="once the store answers, look whether it is there before you repeat",
                     ) from error
             time.sleep(0.2)
 
+    def _note(self, study: int, last: int) -> None:
+        """Remember how far a study is known to go."""
+        self._known[study] = max(self._known.get(study, 0), last)
+
     def append(self, study: int, bodies: Sequence[Body]) -> list[Event]:
         """Write events that need no lease in one transaction."""
         jobs = {body.job for body in bodies if isinstance(body, Reported | Ended)} - {-1}
-        return self._turn(study, jobs, lambda ledger: ledger.append(bodies))[1]
+        # What is told bears no token by which it could be known again if the line is cut, so the
+        # slow way is taken, in which it has its number before it is committed.
+        return self._locked_turn(study, jobs, lambda ledger: ledger.append(bodies))[1]
 
     def acquire_proposer(self, study: int, owner: str, ttl: float) -> ProposerLease | None:
         """Take the right to propose for `ttl` seconds; None while another owner holds it."""
@@ -264,7 +309,10 @@ class SQLStore:
     ) -> Event | None:
         """Take a queued job for `ttl` seconds (None: until it ends) and write `Started`."""
         written = self._turn(
-            study, [job], lambda ledger: ledger.start(job, owner, ttl, resume, seen)
+            study,
+            [job],
+            lambda ledger: ledger.start(job, owner, ttl, resume, seen),
+            still=seen is not None,
         )[1]
         return written[0] if written else None
 
@@ -283,7 +331,12 @@ class SQLStore:
         self, study: int, tokens: Mapping[int, int], bodies: Sequence[Reported | Ended | Requeued]
     ) -> list[Event]:
         """Write what started jobs did; `tokens` maps job to fencing token."""
-        return self._turn(study, tokens, lambda ledger: ledger.record(tokens, bodies))[1]
+        view = None
+        if self._postgres:
+            from maquette.store.optimistic import assumed
+
+            view = assumed(self._known.get(study, 0), tokens, bodies)
+        return self._turn(study, tokens, lambda ledger: ledger.record(tokens, bodies), view)[1]
 
     def renew(self, study: int, tokens: Mapping[int, int], ttl: float) -> tuple[int, ...]:
         """Prolong the leases of jobs; return the jobs whose lease was lost."""
@@ -293,7 +346,7 @@ class SQLStore:
         """Return started jobs whose lease has expired or whose owner is provably dead."""
         with self._reading() as connection:
             now = connection.execute(_CLOCK).scalar_one()
-            held = _lease_map(connection.execute(_HELD, {"study": study}).all())
+            held = lease_map(connection.execute(HELD, {"study": study}).all())
         return lost_jobs(held, now, provably_dead)
 
     def close(self) -> None:
@@ -304,56 +357,3 @@ class SQLStore:
 def _study_row(row: Sequence[Any]) -> StudyRow:
     number, name, spec, created = row
     return StudyRow(number, name, codec.loads(spec), created)
-
-
-def _lease_map(rows: Iterable[Sequence[Any]]) -> dict[int, Lease]:
-    return {job: Lease(trial, owner, token, expires) for job, trial, owner, token, expires in rows}
-
-
-def _read_leases(connection: Connection, study: int, jobs: list[int]) -> dict[int, Lease]:
-    found: dict[int, Lease] = {}
-    for first in range(0, len(jobs), _AT_ONCE):
-        some = {"study": study, "jobs": jobs[first : first + _AT_ONCE]}
-        found |= _lease_map(connection.execute(_LEASES_OF, some).all())
-    return found
-
-
-def _write_leases(
-    connection: Connection,
-    study: int,
-    held: Mapping[int, Lease],
-    changes: Mapping[int, Lease | None],
-) -> None:
-    new, changed, gone = [], [], []
-    for job, lease in changes.items():
-        if lease is None:
-            if job in held:
-                gone.append({"of": study, "this": job})
-        elif job in held:
-            values = {"o": lease.owner, "t": lease.token, "x": lease.expires}
-            changed.append({"of": study, "this": job, **values})
-        else:
-            row = {"trial": lease.trial, "owner": lease.owner, "token": lease.token}
-            new.append({"study": study, "job": job, **row, "expires": lease.expires})
-    if new:
-        connection.execute(insert(leases), new)
-    if changed:
-        connection.execute(_CHANGE_LEASE, changed)
-    if gone:
-        connection.execute(_DROP_LEASE, gone)
-
-
-def _write_events(connection: Connection, study: int, ledger: Ledger) -> list[Event]:
-    if not ledger.bodies:
-        return []
-    head, rows, written = ledger.head, [], []
-    for number, body in enumerate(ledger.bodies, head.events + 1):
-        kind, text = kind_of(body), codec.encode(body)
-        trial, job = getattr(body, "trial", None), getattr(body, "job", None)
-        written.append(Event(number, head.now, codec.copied(body)))
-        row = {"study": study, "number": number, "time": head.now, "kind": kind}
-        rows.append({**row, "trial": trial, "job": job, "body": text})
-    connection.execute(insert(events), rows)
-    last = {"e": rows[-1]["number"], "t": ledger.trials, "j": ledger.jobs}
-    connection.execute(_ADVANCE, {"study": study, **last})
-    return written
