@@ -39,3 +39,25 @@ def vertex(cell: Cell) -> float:
             break
     octaves = [x for v in cell.values() for x in v]
     return max(min(octaves), min(max(octaves), centre))
+
+
+def standard_error(cell: Cell) -> float:
+    """Of the vertex, from the residuals of its parabola."""
+    at = vertex(cell)
+    rows, y = [], []
+    for seed in sorted(cell):
+        for octave, loss in cell[seed].items():
+            if abs(octave - at) <= WINDOW and math.isfinite(loss):
+                x = octave - at
+                rows.append([x, x * x, *(float(seed == s) for s in sorted(cell))])
+                y.append(loss)
+    X, Y = np.array(rows), np.array(y)
+    found, *_ = np.linalg.lstsq(X, Y, rcond=None)
+    free = len(Y) - X.shape[1]
+    if free < 1 or found[1] <= 0:
+        return math.nan
+    covariance = np.linalg.pinv(X.T @ X) * float(np.sum((Y - X @ found) ** 2)) / free
+    # vertex = -b / 2c: the delta method.
+    b, c = found[:2]
+    by = np.array([-1 / (2 * c), b / (2 * c * c)])
+    return float(np.sqrt(by @ covariance[:2, :2] @ by))

@@ -5,9 +5,9 @@
 Each cell (rule, width, depth, tokens, batch) is swept on half octaves about the optimum of the cell
 before it in its chain; the grid grows outward while its best point is at an end. FOLDER is where
 `pip install --no-deps --target` put `mup` and `unit-scaling` with what they need; without it those
-two rules are left out. Cheap cells come first, and of the dear ones all get a seed before any gets
-the next, so a run that is cut short has fewer seeds. One process, one thread; finished runs in the
-output are not repeated. `transfer_summary.py` makes the tables.
+two rules are left out. The order is that of TURNS: a run that is cut short has fewer seeds of what
+is dear. One process, one thread; finished runs in the output are not repeated.
+`transfer_summary.py` makes the tables.
 """
 
 from __future__ import annotations
@@ -33,8 +33,19 @@ CONTEXT, BATCH, STEPS, VALIDATION = 32, 4, 200, 256
 WIDTH, DEPTH, WEIGHT_DECAY = 64, 2, 0.1
 WIDE = (-1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5)  # octaves about the expected optimum
 NARROW = (-1.5, -0.5, 0.0, 0.5, 1.5)  # where runs are dear, and once another seed has been seen
-# Cells of up to so many seconds a run get these seeds, in this order.
-TURNS = ((2, (0, 1)), (8, (0,)), (99, (0,)), (2, (2,)), (8, (1, 2)), (99, (1, 2)))
+ALL = ("auto", "sp", "mup-package", "unit-package", "none", "sde", "everett+completep(0.5)+sde")
+# Rules, seconds a run at most, and seeds: in this order, so that what is cut short is the rest.
+TURNS = (
+    (ALL, 2, (0, 1)),
+    (("none", "sde"), 8, (0,)),
+    (("auto",), 99, (0,)),
+    (("auto",), 8, (1,)),
+    (("everett+completep(0.5)+sde",), 8, (0,)),
+    (("none",), 8, (1,)),
+    (("auto", "none"), 8, (2,)),
+    (ALL, 8, (0, 1, 2)),
+    (ALL, 99, (0, 1, 2)),
+)
 HALF_DEPTH = "everett+completep(0.5)+sde"
 
 
@@ -221,6 +232,55 @@ def cost(cell) -> float:
     return work * steps_of(cell) * tokens * (0.5 + 0.5 / batch) / 1000
 
 
+class Sweeps:
+    """Finished runs, and what to run next to sweep a cell."""
+
+    def __init__(self, out: Path, text) -> None:
+        self.out, self.text = out, text
+        self.done: dict = {}
+        for line in out.read_text().splitlines() if out.exists() else ():
+            r = json.loads(line)
+            self.done.setdefault((tuple(r["cell"]), r["seed"]), {})[r["octave"]] = r["loss"]
+
+    def evaluate(self, cell, seed: int, octave: float) -> None:
+        losses = self.done.setdefault((cell, seed), {})
+        if octave not in losses:
+            r = run(self.text, cell, seed, octave)
+            with self.out.open("a") as f:
+                f.write(json.dumps({"cell": cell, "seed": seed, "octave": octave} | r) + "\n")
+            losses[octave] = r["loss"]
+
+    def top(self, cell) -> float:
+        return vertex({s: v for (c, s), v in self.done.items() if c == cell})
+
+    def seen(self, cell) -> bool:
+        return any(c == cell and len(v) >= len(NARROW) for (c, _), v in self.done.items())
+
+    def sweep(self, cell, seed: int, centre: float, offsets) -> None:
+        if len(self.done.get((cell, seed), ())) < len(NARROW):
+            for offset in offsets:
+                self.evaluate(cell, seed, centre + offset)
+        losses = self.done[cell, seed]
+        for _ in range(4):
+            best = min(losses, key=losses.__getitem__)
+            if best not in (min(losses), max(losses)):
+                break
+            self.evaluate(cell, seed, best + (0.5 if best == max(losses) else -0.5))
+        print(seed, *cell, f"{self.top(cell):.2f} {min(losses.values()):.4f}", flush=True)
+
+    def follow(self, chain, seed: int, dearest: float) -> None:
+        """Sweep a chain's cells that are cheap enough, each about the one before it."""
+        before = 0.0 if chain[0][0][0] == "unit-package" else -7.0
+        for cell, shift in chain:
+            before += shift
+            seen = self.seen(cell)
+            if cost(cell) < dearest:
+                at = round(2 * (self.top(cell) if seen else before)) / 2
+                self.sweep(cell, seed, at, NARROW if seen or cost(cell) > 4 else WIDE)
+                seen = True
+            before = self.top(cell) if seen else before
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
@@ -229,52 +289,12 @@ def main() -> None:
     if o.peers:
         sys.path.append(str(o.peers))
     torch.set_num_threads(1)
-    text = load_text()
-    done = {}
-    if o.out.exists():
-        for line in o.out.read_text().splitlines():
-            r = json.loads(line)
-            done.setdefault((tuple(r["cell"]), r["seed"]), {})[r["octave"]] = r["loss"]
-
-    def evaluate(cell, seed: int, octave: float) -> float:
-        losses = done.setdefault((cell, seed), {})
-        if octave not in losses:
-            r = run(text, cell, seed, octave)
-            with o.out.open("a") as f:
-                f.write(json.dumps({"cell": cell, "seed": seed, "octave": octave} | r) + "\n")
-            losses[octave] = r["loss"]
-        return losses[octave]
-
-    def top(cell):
-        return vertex({s: v for (c, s), v in done.items() if c == cell})
-
-    def sweep(cell, seed: int, centre: float, offsets) -> None:
-        if len(done.get((cell, seed), ())) < len(NARROW):
-            for offset in offsets:
-                evaluate(cell, seed, centre + offset)
-        for _ in range(4):
-            losses = done[cell, seed]
-            best = min(losses, key=losses.__getitem__)
-            if best not in (min(losses), max(losses)):
-                break
-            evaluate(cell, seed, best + (0.5 if best == max(losses) else -0.5))
-        print(seed, *cell, f"{top(cell):.2f} {min(done[cell, seed].values()):.4f}", flush=True)
-
-    def follow(chain, seed: int, dearest: float) -> None:
-        before = 0.0 if chain[0][0][0] == "unit-package" else -7.0
-        for cell, shift in chain:
-            before += shift
-            seen = any(c == cell and len(v) >= len(NARROW) for (c, _), v in done.items())
-            if cost(cell) < dearest:
-                at = round(2 * (top(cell) if seen else before)) / 2
-                sweep(cell, seed, at, NARROW if seen or cost(cell) > 4 else WIDE)
-                seen = True
-            before = top(cell) if seen else before
-
-    for dearest, seeds in TURNS:
+    sweeps = Sweeps(o.out, load_text())
+    for rules, dearest, seeds in TURNS:
         for seed in seeds:
             for chain in chains(o.peers is not None):
-                follow(chain, seed, dearest)
+                if chain[-1][0][0] in rules:
+                    sweeps.follow(chain, seed, dearest)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from maquette.errors import PlanError
-from maquette.nn import unit
+from maquette.nn import check, unit
 from maquette.nn.unit.sizes import gelu_std, silu_rms, silu_std
 
 HEAD, VOCABULARY = 16, 32
@@ -273,3 +273,23 @@ def test_training_in_float8_follows_training_in_full():
     assert losses[1] == pytest.approx(losses[0], abs=0.25)
     x = torch.tensor([1e9, 0.3, 1e-9], requires_grad=True)
     assert unit.rounded(x).tolist() == [448, pytest.approx(0.3, rel=0.05), 0]
+
+
+def test_the_check_finds_nothing_but_the_papers_rate_of_embeddings():
+    """Their learning rate of 1 / sqrt(width) is from experiment; theory asks for a constant."""
+
+    def data(seed):
+        index = torch.randint(VOCABULARY, (2, 17), generator=torch.Generator().manual_seed(seed))
+        return index[:, :-1], index[:, 1:]
+
+    found = check(
+        lambda width: Model(width, 1),
+        widths=(32, 128),
+        optimizer=lambda model: torch.optim.AdamW(unit.param_groups(model, lr=2.0**-6)),
+        loss=lambda model, batch: unit.cross_entropy(model(batch[0]), batch[1]),
+        batch=data,
+        seeds=1,
+        steps=2,
+    )
+    off = {n: s.exponent for n, s in found.of("update").items() if abs(s.exponent) > 0.4}
+    assert off == {n: pytest.approx(-0.5, abs=0.15) for n in ("token.weight", "place.weight")}
