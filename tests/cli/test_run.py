@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import maquette as mq
+from maquette.errors import MaquetteError
 from tests.cli.conftest import STUDY, Cli
 
 
@@ -154,14 +156,14 @@ def test_an_interrupted_run_exits_with_3_and_resumes(tmp_path: Path, workers: in
         text=True,
     )
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and _count(tmp_path, env) < 2:
+    while time.monotonic() < deadline and _count(tmp_path) < 2:
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 3, err
     assert "Traceback" not in err
     assert out == ""
-    ended = _count(tmp_path, env)
+    ended = _count(tmp_path)
     assert 2 <= ended < 100
     again = subprocess.run(
         [*command, "--budget", f"trials={ended + 2}", "--json"],
@@ -175,13 +177,15 @@ def test_an_interrupted_run_exits_with_3_and_resumes(tmp_path: Path, workers: in
     assert '"done"' in again.stdout
 
 
-def _count(folder: Path, env: dict[str, str]) -> int:
-    """Return the number of trials that have ended."""
-    command = [sys.executable, "-m", "maquette", "export", "slow"]
-    done = subprocess.run(
-        command, cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False
-    )
-    return done.stdout.count(",done,") if done.returncode == 0 else 0
+def _count(folder: Path) -> int:
+    """Return the number of trials that are done."""
+    try:
+        study = mq.Study.load("slow", f"sqlite:///{folder}/maquette.db")
+    except MaquetteError:
+        return 0  # not made yet
+    done = study.history.counts().get("done", 0)
+    study.store.close()
+    return done
 
 
 def test_the_debugger_opens_where_a_trial_fails(tmp_path: Path) -> None:
@@ -202,8 +206,6 @@ def test_the_debugger_opens_where_a_trial_fails(tmp_path: Path) -> None:
     )
     assert "('the fish is', 3.5)" in done.stdout
     assert done.returncode == 1  # the trial is recorded as crashed, and none has a result
-    import maquette as mq
-
     assert mq.Study.load("f", f"sqlite:///{tmp_path}/maquette.db").history.counts() == {
         "crashed": 1
     }

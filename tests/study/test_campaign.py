@@ -31,12 +31,12 @@ def summary(script: str, *arguments: str, place: Path) -> dict[str, object]:
     reason="mounts a small disk to fill, which needs root",
 )
 def test_no_finished_trial_is_lost_whatever_fails(tmp_path: Path) -> None:
-    found = summary("campaign.py", "--store", "sqlite", "--faults", "12", place=tmp_path)
+    found = summary("campaign.py", "--store", "sqlite", "--faults", "8", place=tmp_path)
     assert found["wrong"] == []
-    assert found["faults"] == 12
+    assert found["faults"] == 8
 
 
 def test_an_interrupted_run_leaves_nothing_behind_and_resumes(tmp_path: Path) -> None:
-    found = summary("interrupts.py", "--moments", "4", place=tmp_path)
+    found = summary("interrupts.py", "--moments", "3", place=tmp_path)
     assert found["wrong"] == []
-    assert found["moments"] == 4
+    assert found["moments"] == 3

@@ -160,7 +160,7 @@ def test_kills_at_random_moments_lose_no_finished_trial(url):
 
     moments = random.Random(5)
     finished: dict[int, float] = {}
-    for _ in range(12):
+    for _ in range(8):
         with driver(url, "quadratic", 400) as process:
             process.stdout.readline()
             time.sleep(moments.uniform(0.0, 1.0))
