@@ -20,6 +20,7 @@ from maquette.bench.compare.suite import names as suite_names
 from maquette.bench.peers import client
 from maquette.errors import BenchmarkError
 from maquette.study import Interrupted
+from tests.cli.conftest import Cli
 from tests.services import needs
 
 pytestmark = pytest.mark.usefixtures("toys")
@@ -161,6 +162,22 @@ class TestRuns:
         assert (done.ran, done.kept) == (4, 4)
         run(plan(seeds=2), tmp_path / "a")
         assert results.read(tmp_path / "a") == results.read(tmp_path / "b")
+
+    def test_results_of_some_are_forgotten_and_run_anew(self, tmp_path: Path, cli: Cli) -> None:
+        file = tmp_path / "mine.toml"
+        file.write_text('tasks = ["toy/*"]\nbudget = { trials = 3 }\n')
+        command = ("bench", "run", "--suite", file, "--optimizers", "random,sobol", "--seeds", "1")
+        assert cli(*command, "--out", "out", "--json").json["ran"] == 4
+        before = results.read(Path("out"))
+        results.pack(Path("out"))
+        assert cli(*command, "--out", "out", "--json").json["ran"] == 0
+        anew = cli(*command, "--out", "out", "--again", "sobol", "--json")
+        assert anew.json["ran"] == 2
+        assert "forgot 2 results of sobol" in anew.err
+        assert results.read(Path("out")) == before
+        wrong = cli(*command, "--out", "out", "--again", "sobl")
+        assert wrong.code == 2
+        assert "unknown optimizer 'sobl'" in wrong.err
 
     def test_what_another_process_finished_meanwhile_is_not_run_again(self, tmp_path: Path) -> None:
         def other(done: int, total: int, result: Any) -> None:

@@ -65,6 +65,12 @@ def run(
     retry: Annotated[
         bool, typer.Option("--retry", help="Run again what crashed, hung or was not installed.")
     ] = False,
+    again: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,...", help="Forget what these have done there, and run them anew."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare optimizers on a suite of tasks, in simulated time; the same command resumes.
@@ -77,10 +83,16 @@ def run(
     wanted = names(optimizers, "--optimizers")
     limits = numbers(budget, "--budget", ("trials", "seconds", "cost")) if budget else {}
     from maquette.bench import compare
+    from maquette.bench.compare import plan as plans
+    from maquette.bench.compare import results
     from maquette.bench.compare.optimizers import read
 
     chosen = _suite(suite, limits, at_once)
     plan = compare.Plan(chosen, read(wanted), seeds)
+    if again is not None:
+        anew = [o.name for o in read(names(again, "--again"))]
+        plans.enter(out, plan)
+        note(f"forgot {results.drop(out, anew)} results of {', '.join(anew)}")
     done = compare.run(
         plan, out, processes=workers, patience=patience, retry=retry, progress=_Progress()
     )

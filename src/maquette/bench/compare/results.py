@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import lzma
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,26 @@ def pack(folder: Path) -> Path:
     place = folder / PACKED
     place.write_bytes(lzma.compress(text.encode(), preset=9))
     return place
+
+
+def drop(folder: Path, optimizers: Collection[str]) -> int:
+    """Forget all results of some optimizers, packed ones too; return how many these were.
+
+    Raises
+    ------
+    BenchmarkError
+        If a file is damaged; then nothing is forgotten.
+    """
+    found = _by_key(folder)
+    gone = [k for k in found if k[1] in optimizers]
+    packed = folder / PACKED
+    if packed.exists() and gone:
+        text = "".join(_line(found[k]) for k in sorted(found) if k[1] not in optimizers)
+        write_whole(packed, lzma.compress(text.encode(), preset=9))
+    for name in optimizers:
+        for place in (folder / _CELLS).glob(f"*/{name.replace('/', '__')}/*.json"):
+            place.unlink()
+    return len(gone)
 
 
 def _all(folder: Path) -> Iterator[dict[str, Any]]:

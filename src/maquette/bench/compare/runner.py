@@ -19,7 +19,7 @@ from typing import Any, final
 from maquette.bench.compare import results
 from maquette.bench.compare.cell import Cell, Done, Peers, run_cell
 from maquette.bench.compare.environment import describe
-from maquette.bench.compare.plan import Plan, enter
+from maquette.bench.compare.plan import Plan, enter, reopen
 from maquette.bench.compare.suite import Suite
 from maquette.errors import BenchmarkError
 from maquette.files import write_whole
@@ -90,7 +90,8 @@ def run(
         If the folder holds another comparison, a task cannot be loaded, or a process dies.
     """
     enter(folder, plan)
-    write_whole(folder / ENVIRONMENT, json.dumps(describe(plan.optimizers), indent=1) + "\n")
+    environment = describe(reopen(folder).optimizers)
+    write_whole(folder / ENVIRONMENT, json.dumps(environment, indent=1) + "\n")
     cells = plan.cells()
     kept = results.states(folder)
     todo = [c for c in cells if not _is_settled(kept.get(results.key(c)), retry)]
