@@ -35,7 +35,10 @@ from maquette.study.settings import Settings
 from maquette.trial import Decision, Report, State
 
 WATCH_SECONDS = 0.1
-BUSY_SECONDS = 0.05
+# Between two looks whether another driver is still proposing: the longer it takes, the fewer.
+BUSY_SECONDS = (0.025, 0.2)
+# While a proposal is computed the loop turns often, and need not read the store as often.
+LOOK_SECONDS = 0.05
 
 
 @final
@@ -68,6 +71,8 @@ class Driver:
         self._next_lost = 0.0
         self._next_watch = 0.0
         self._next_proposal = 0.0
+        self._next_look = 0.0
+        self._busy = BUSY_SECONDS[0]
         self._why_done = ""
         self._obedience = Obedience(history, executor)
         self._inline = False
@@ -118,7 +123,8 @@ class Driver:
     ) -> None:
         proposal: Future[Proposal] | None = None
         while interrupts.count < 2:
-            self._sync()
+            if proposal is None or time.monotonic() >= self._next_look:
+                self._sync()
             interrupts.count = max(interrupts.count, self._obedience.follow(self._tokens))
             if interrupts.count >= 2:
                 return
@@ -161,8 +167,11 @@ class Driver:
         """Remember that there is nothing to propose until something happens."""
         self._sync()
         if proposal is None:
-            self._next_proposal = time.monotonic() + BUSY_SECONDS
-        elif isinstance(proposal, Wait | Done):
+            self._next_proposal = time.monotonic() + self._busy
+            self._busy = min(2 * self._busy, BUSY_SECONDS[1])
+            return
+        self._busy = BUSY_SECONDS[0]
+        if isinstance(proposal, Wait | Done):
             self._idle_at = self._history.last
             self._why_done = proposal.reason
 
@@ -178,6 +187,7 @@ class Driver:
     # --- jobs ------------------------------------------------------------------------------
 
     def _start_queued(self) -> None:
+        self._start_fresh()
         for job in self._history.queued:
             if self._free() <= 0:
                 return
@@ -185,6 +195,22 @@ class Driver:
             if event is not None:
                 self._fold([event])
                 self._launch(self._history.jobs[job.number])
+
+    def _start_fresh(self) -> None:
+        """Take together what begins at its beginning, where no start needs a look at a budget."""
+        while not self._meter.bounded:
+            queued = [job.number for job in self._history.queued if not (job.starts or job.start)]
+            if len(wanted := queued[: self._free()]) < 2:
+                return
+            self._fold(
+                self._store.start_all(self._study, wanted, self._owner, self._settings.lease)
+            )
+            self._sync()
+            jobs = [self._history.jobs[number] for number in wanted]
+            mine = [job for job in jobs if job.owner == self._owner]
+            self._tokens.update({job.number: job.token for job in mine})
+            for job in mine:
+                self._launch(job)
 
     def _take_job(self, job: JobRecord) -> Event | None:
         """Take a queued job, unless another driver does, or the budget is spent first.
@@ -296,6 +322,7 @@ class Driver:
         take_in(self._history, self._store, self._study, events)
 
     def _sync(self) -> None:
+        self._next_look = time.monotonic() + LOOK_SECONDS
         catch_up(self._history, self._store, self._study)
 
     def _upkeep(self) -> None:
