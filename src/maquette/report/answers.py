@@ -45,14 +45,22 @@ def answers(
         5. With a budget: what is spent of it, and what is left.
     """
     evidence = source if isinstance(source, Evidence) else gather(source, model, recipe)
+    return list(titled(evidence).values())
+
+
+def titled(evidence: Evidence) -> dict[str, str]:
+    """Return the answers by title; those about which there is nothing to say are left out."""
     if evidence.best is None:
         reason = nothing_found(evidence.history).problems[0]
-        return [f"{reason[:1].upper()}{reason[1:]}."]
-    paragraphs = [best_answer(evidence), flat_answer(evidence), matter_answer(evidence)]
-    if evidence.history.axes:
-        paragraphs.append(target_answer(evidence))
-    paragraphs.append(budget_answer(evidence.history))
-    return [p for p in paragraphs if p]
+        return {"The best settings": f"{reason[:1].upper()}{reason[1:]}."}
+    found = {
+        "The best settings": best_answer(evidence),
+        "How flat, how near the cliff": flat_answer(evidence),
+        "What mattered": matter_answer(evidence),
+        "At the target": target_answer(evidence) if evidence.history.axes else "",
+        "The budget": budget_answer(evidence.history),
+    }
+    return {title: text for title, text in found.items() if text}
 
 
 def best_answer(evidence: Evidence) -> str:

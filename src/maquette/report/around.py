@@ -6,8 +6,13 @@ in turn, the others staying as in the best config.
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Mapping
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from maquette.history import History
 from maquette.report.attribution import importance_of
 from maquette.report.evidence import Evidence
 from maquette.report.words import listed, percent, place, short
@@ -15,25 +20,38 @@ from maquette.space import Choice
 from maquette.study.importance import cell_row
 from maquette.surrogate.attribution import Model, along, model_of
 
+Array = NDArray[np.float64]
+
 SHARE = 0.01  # of the metric, that may be lost
 GRID = 129  # places along a setting
 
 
 def around_answer(evidence: Evidence) -> str:
     """Say within which range each setting costs little, and how far measurements scatter."""
-    best, history = evidence.best, evidence.history
-    if best is None or importance_of(evidence) is None or not history.space.admits(best.config):
+    best, flat = evidence.best, cheap(evidence)
+    if best is None or not flat:
         return ""
-    model = model_of(history, history.finished, cell_row(history, history.finished))
-    space = history.space
-    row, _ = space.encode(best.config)
-    flat = listed(_flat(model, name, row, best.config[name]) for name in _varying(evidence))
     where = f" at {place(best.scale)}" if best.scale else ""
     text = (
-        f"Less than {percent(SHARE)} of {history.objective.primary} is lost{where} with {flat}, "
-        "one moved at a time."
+        f"Less than {percent(SHARE)} of {evidence.history.objective.primary} is lost{where} with "
+        f"{listed(f'{name} {told}' for name, told in flat.items())}, one moved at a time."
     )
-    return f"{text} {_scatter(model, row)}"
+    return f"{text} {_scatter(*_model(evidence.history, best.config))}"
+
+
+def cheap(evidence: Evidence) -> dict[str, str]:
+    """Return in words what each setting may be without costing much; empty where none can tell."""
+    best, history = evidence.best, evidence.history
+    if best is None or importance_of(evidence) is None or not history.space.admits(best.config):
+        return {}
+    model, row = _model(history, best.config)
+    return {name: _flat(model, name, row, best.config[name]) for name in _varying(evidence)}
+
+
+def _model(history: History, config: Mapping[str, Any]) -> tuple[Model, Array]:
+    """Return the model of the trials, and where a config lies in the unit cube (d,)."""
+    model = model_of(history, history.finished, cell_row(history, history.finished))
+    return model, history.space.encode(config)[0]
 
 
 def _varying(evidence: Evidence) -> list[str]:
@@ -42,32 +60,32 @@ def _varying(evidence: Evidence) -> list[str]:
     return [n for n, m in sizes.items() if m != 1 and best is not None and n in best.config]
 
 
-def _flat(model: Model, name: str, row: np.ndarray, value: object) -> str:
+def _flat(model: Model, name: str, row: Array, value: object) -> str:
     """Return the values of a setting, around the best one's, that cost little."""
     space = model.history.space
     j = space.names.index(name)
     m = int(space.cardinality[j])
     at = (np.arange(m) + 0.5) / m if 0 < m <= GRID else np.linspace(0.0, 1.0, GRID)
     here, _ = along(model, j, row, row[[j]])
-    cheap = along(model, j, row, at)[0] <= here[0] + SHARE * abs(here[0])
+    little = along(model, j, row, at)[0] <= here[0] + SHARE * abs(here[0])
     rows = np.repeat(row[None], len(at), axis=0)
     rows[:, j] = at
-    cheap &= space.feasible(rows)
+    little &= space.feasible(rows)
     values = [config[name] for config in space.from_unit(rows)]
     if isinstance(space[name], Choice):
-        kept = [v for v, is_cheap in zip(values, cheap, strict=True) if is_cheap or v == value]
-        return f"{name} {' or '.join(short(v) for v in kept)}"
+        kept = [v for v, is_little in zip(values, little, strict=True) if is_little or v == value]
+        return " or ".join(short(v) for v in kept)
     start = int(np.argmin(np.abs(at - row[j])))
-    low = start - int(np.argmin(np.append(cheap[start::-1], False))) + 1
-    high = start + int(np.argmin(np.append(cheap[start:], False))) - 1
+    low = start - int(np.argmin(np.append(little[start::-1], False))) + 1
+    high = start + int(np.argmin(np.append(little[start:], False))) - 1
     if low >= high:
-        return f"{name} at {short(value)}"
+        return f"at {short(value)}"
     if low == 0 and high == len(at) - 1:
-        return f"{name} anywhere in its range"
-    return f"{name} from {short(values[low])} to {short(values[high])}"
+        return "anywhere in its range"
+    return f"from {short(values[low])} to {short(values[high])}"
 
 
-def _scatter(model: Model, row: np.ndarray) -> str:
+def _scatter(model: Model, row: Array) -> str:
     """Say how far repeated measurements at the best config would differ."""
     at = model.place(row[None])
     mean, _ = model.posterior.predict(at)

@@ -74,7 +74,9 @@ def _gain(evidence: Evidence) -> list[str]:
     at = model.place(qmc.Sobol(d, scramble=True, seed=0).random(CANDIDATES))
     scale = np.repeat(model.scale, CANDIDATES, axis=0)
     mean, variance = model.posterior.predict(at)
-    loss, sd = model.seen.losses(mean, np.sqrt(variance), scale)
+    # What one measurement may move the mean by, as in `maquette.search.acquisition`.
+    moved = variance / np.sqrt(variance + model.posterior.theta.noise_variance)
+    loss, sd = model.seen.losses(mean, moved, scale)
     z = (history.objective.value(best.value) - loss) / sd
     expected = sd * (z * ndtr(z) + np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi))
     most = float(expected.max())

@@ -177,9 +177,13 @@ def importance(figure: Sequence[dict[str, Any]]) -> str:
             f'<div class="bar"><span>{escape(f["name"])}</span><span class="track">'
             f'<i style="width:{mean:.1f}%"></i>'
             f'<b style="left:{low:.1f}%;width:{max(high - low, 0.5):.1f}%"></b></span>'
-            f"<span>{percent(f['mean'])}</span></div>"
+            f"<span>{_share(f['mean'])}</span></div>"
         )
     return f'<div class="bars">{"".join(rows)}</div>'
+
+
+def _share(fraction: float) -> str:
+    return "under 0.1 %" if 0 < fraction < 0.001 else percent(fraction)
 
 
 def dependence(figure: Sequence[dict[str, Any]]) -> str:
@@ -192,7 +196,7 @@ def dependence(figure: Sequence[dict[str, Any]]) -> str:
         chart = Panel(
             Axis(xs, log=f["log"]), Axis(ys, log=False), f"{f['metric']} against {f['setting']}"
         )
-        chart.grid(f["setting"], f["metric"], None if numeric else [-1.0])
+        chart.grid(f["setting"], f["metric"], None if numeric else ())
         if numeric:
             chart.band(xs, f["best_low"], f["best_high"], "band")
             chart.line(xs, f["best"], "fit")

@@ -16,7 +16,7 @@ from maquette.files import write_whole
 from maquette.history import History
 from maquette.number import json_ready
 from maquette.report import charts
-from maquette.report.answers import answers
+from maquette.report.answers import titled
 from maquette.report.evidence import Evidence, gather
 from maquette.report.figures import Run, figures
 from maquette.report.front import chart as front_chart
@@ -27,7 +27,6 @@ from maquette.study.study import Study
 if TYPE_CHECKING:
     from maquette.scaling import DriftModel, Recipe
 
-TITLES = ("The best settings", "How flat, how near the cliff", "What mattered", "At the target")
 TRUST = {"trust": "trust", "caution": "caution", "do-not-trust": "do not trust"}
 ORDER = ("done", "stopped", "paused", "running", "queued", "diverged", "crashed")
 
@@ -96,19 +95,19 @@ def page(
 ) -> str:
     """Return the document for evidence gathered already."""
     data = figures(evidence, targets)
-    sentences = answers(evidence)
+    said = titled(evidence)
     sections = "".join(
         f'<section><h2>{title}</h2><p class="lead">{lead}</p>{body}</section>'
         for title, lead, body in _sections(evidence, data, notes)
     )
     island = {
         "study": name,
-        "answers": sentences,
+        "answers": list(said.values()),
         "recipe": evidence.recipe.to_json() if evidence.recipe is not None else None,
         "figures": data,
         "trials": [_trial(t) for t in evidence.history.trials],
     }
-    body = f"{_head(evidence, name)}{_hero(evidence)}{_answers(sentences)}{sections}{_foot()}"
+    body = f"{_head(evidence, name)}{_hero(evidence)}{_answers(said)}{sections}{_foot()}"
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -182,10 +181,9 @@ def _hero(evidence: Evidence) -> str:
     )
 
 
-def _answers(sentences: Sequence[str]) -> str:
+def _answers(said: Mapping[str, str]) -> str:
     cells = "".join(
-        f"<article><h3>{title}</h3><p>{escape(text)}</p></article>"
-        for title, text in zip(TITLES, sentences, strict=False)
+        f"<article><h3>{title}</h3><p>{escape(text)}</p></article>" for title, text in said.items()
     )
     return f'<section class="answers">{cells}</section>'
 

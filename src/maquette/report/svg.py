@@ -103,7 +103,7 @@ class Panel:
         return self.height - BOTTOM - self.y.part(value) * (self.height - TOP - BOTTOM)
 
     def grid(self, x_name: str, y_name: str, x_ticks: Sequence[float] | None = None) -> None:
-        """Draw ticks, their lines and the axes' names."""
+        """Draw ticks, their lines and the axes' names; no ticks at all for empty `x_ticks`."""
         bottom, right = self.height - BOTTOM, self.width - RIGHT
         for v in self.y.ticks(5):
             y = self.py(v)
@@ -111,7 +111,7 @@ class Panel:
                 f'<line class="grid" x1="{LEFT}" x2="{right:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
             )
             self._text(LEFT - 7, y + 3.5, short(v), "tick end")
-        for v in x_ticks or self.x.ticks(5):
+        for v in self.x.ticks(5) if x_ticks is None else x_ticks:
             x = self.px(v)
             self._add(
                 f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{bottom}" y2="{bottom + 4}"/>'

@@ -6,6 +6,7 @@ import math
 from html import escape
 from typing import Any
 
+from maquette.report.around import cheap
 from maquette.report.boundary import flatness, held_back
 from maquette.report.evidence import Evidence
 from maquette.report.words import ranged, short
@@ -45,10 +46,11 @@ def best_table(evidence: Evidence) -> str:
     best = evidence.best
     if best is None:
         return ""
-    flat = flatness(evidence)
+    fitted = {name: ranged(*ends) for name, ends in flatness(evidence).items()}
+    flat = fitted or {name: told.removeprefix("from ") for name, told in cheap(evidence).items()}
     rows = "".join(
         f'<tr><th>{escape(name)}</th><td class="value">{escape(short(value))}</td>'
-        f"<td>{ranged(*flat[name]) if name in flat else ''}</td></tr>"
+        f"<td>{escape(flat.get(name, ''))}</td></tr>"
         for name, value in best.config.items()
     )
     return (
