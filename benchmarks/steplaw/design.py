@@ -13,7 +13,8 @@ in all, and must name learning rate and batch for the nine cells with N > 4e8:
 - smallest: TPE (Optuna) on the cheapest cell alone, its best run copied.
 
 `--inside` asks the same of four of the six cells, with the two of most tokens as targets: no row
-outside the six is read. What is said of laws leaves out Step Law, which was fitted on this table.
+outside the six is read. What is said of laws leaves out Step Law, which was fitted on this table;
+"all laws" has it, as a user's own table would.
 
     MAQUETTE_DATA=... python benchmarks/steplaw/design.py --out FOLDER
 """
@@ -148,11 +149,16 @@ def by_model(table: dict, index: list[int], held: list, laws: Sequence[Statement
 
 
 def chosen(
-    table: dict, pool: list[int], target: dict, seed: int, methods: str
+    table: dict, pool: list[int], target: dict, seed: int, methods: str, told_of: str
 ) -> dict[str, tuple[list[int], Sequence[Statement] | None]]:
     """Rows in the order in which each method asks for them, and the laws its fit is told."""
     out: dict[str, tuple[list[int], Sequence[Statement] | None]] = {}
-    for told, laws in {"": [], ", laws": literature(without=["Step Law"], **MEANING)}.items():
+    laws_of = {
+        "none": ("", []),
+        "elsewhere": (", laws", literature(without=["Step Law"], **MEANING)),
+        "all": (", all laws", literature(**MEANING)),
+    }
+    for told, laws in (laws_of[key] for key in told_of.split("+")):
         for name, price in {"designed": flops, "designed, any price": any_price}.items():
             if name in methods.split("+"):
                 out[name + told] = (designed(table, pool, target, seed, laws, price), laws)
@@ -188,6 +194,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--inside", action="store_true")
     parser.add_argument("--methods", default="designed+designed, any price+random+local+smallest")
+    parser.add_argument("--laws", default="none+elsewhere+all")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     table = load()
@@ -205,7 +212,8 @@ def main() -> None:
     raw = []
     for seed in range(args.seeds):
         started = time.perf_counter()
-        for method, (index, laws) in chosen(table, pool, target, seed, args.methods).items():
+        found = chosen(table, pool, target, seed, args.methods, args.laws)
+        for method, (index, laws) in found.items():
             for count in COUNTS:
                 mine = index[:count]
                 told = predicted(table, mine, held, method, laws)

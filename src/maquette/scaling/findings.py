@@ -14,13 +14,16 @@ from maquette.scaling.mean import Rows
 from maquette.scaling.posterior import Mode, Problem, inverse
 from maquette.scaling.runs import Runs
 from maquette.scaling.selection import Index
-from maquette.scaling.verdict import Finding
+from maquette.scaling.verdict import Finding, percent
 
 GAP = math.log(1e5)  # neighbours in a column that differ by more are in different units
 LOSS_GAP = math.log(30.0)
 FAR, ABSURD = math.log(100.0), math.log(1e4)  # beyond the runs at hand
 DIVERGED = 0.4
 SAME = 1e-12  # of log losses
+NEAR, STRANGE = 0.05, 4.0  # of fitted excess; of a residual, in the row's own scale
+STRANGE_SHARE, STRANGE_ROWS = 0.1, 8  # healthy tables have 1 to 3 % of such rows
+HOLLOW, HOLLOW_ROWS = 0.005, 12
 FLAT = 1e-3  # losses that differ by less inside a scale need no explanation
 
 
@@ -147,6 +150,32 @@ def table_findings(runs: Runs, edge: Edge | None, errors: tuple[float, float]) -
             f"at scales left out, the settings explain {100 * max(skill, 0.0):.0f} % of how losses "
             "near the best differ: they do not follow the settings, or the runs are too few or too "
             "noisy; repeat the best three configs with two more seeds each",
+        )
+
+
+def fit_findings(runs: Runs, mode: Mode) -> Iterator[Finding]:
+    """Runs near the best that nothing explains, and optima where nothing was tried."""
+    if not runs.numeric:
+        return
+    near = mode.excess < NEAR
+    strange = near & (np.abs(mode.residual) > STRANGE * np.sqrt(mode.squared))
+    share = float(strange.sum()) / max(int(near.sum()), 1)
+    if strange.sum() >= STRANGE_ROWS and share > STRANGE_SHARE:
+        yield Finding(
+            "two populations",
+            "do-not-trust",
+            f"{100 * share:.0f} % of the runs near the best have a loss that is over "
+            f"{STRANGE:g} times the noise away from what their settings and scale say: runs of two "
+            "projects in one table, or of a setting that it does not hold; fit them apart, or add "
+            "the column that tells them apart",
+        )
+    least = float(mode.excess.min())
+    if len(runs.t) >= HOLLOW_ROWS and least > HOLLOW:
+        yield Finding(
+            "nothing near the best",
+            "caution",
+            f"every run lies {percent(least)} or more above where the best settings should be: run "
+            "values between those tried",
         )
 
 

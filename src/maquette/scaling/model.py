@@ -17,6 +17,7 @@ from maquette.scaling.edge import Edge
 from maquette.scaling.findings import (
     constant_findings,
     edge_findings,
+    fit_findings,
     posterior_findings,
     scale_findings,
     setting_findings,
@@ -203,6 +204,7 @@ class DriftModel:
         return (
             *always,
             *table_findings(self.runs, self.edge, self.errors),
+            *fit_findings(self.runs, mode),
             *edge_findings(self.runs, problem, mode),
             *posterior_findings(self.runs, problem, mode, self.calibration, place),
         )
@@ -342,9 +344,12 @@ class DriftModel:
 
     def _loss(self, target: Target, x: Array) -> Estimate:
         most = np.ptp(self.runs.t) + BEYOND_WORST
-        t = target.log_floor + np.minimum(target.excess(x), most)
+        v = np.minimum(target.excess(x), most)
+        t = target.log_floor + v
         rng = np.random.default_rng([self.draws.seed, 3])
-        noisy = t + self.mode.scatter.sigma * rng.standard_normal(t.size)
+        # Far from the optimum the valley's shape is off by a share of the excess.
+        noise = np.sqrt(self.mode.scatter.squared(v, np.ones(v.size)))
+        noisy = t + noise * rng.standard_normal(t.size)
         low, high = self.runs.to_loss(np.percentile(noisy, [LOW, HIGH]))
         return Estimate(float(self.runs.to_loss(float(np.mean(t)))), float(low), float(high))
 

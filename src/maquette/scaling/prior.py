@@ -177,8 +177,11 @@ def prior(
     mean[c[4] : c[5]], spread[c[4] : c[5]] = k_mean.ravel(), k_sd.ravel()
     mean[c[5] : c[6]] = [0.0 if s.kind == "linear" else sizes.k for s in settings]
     spread[c[5] : c[6]] = sizes.k_sd
-    spread[c[6] : c[7]] = sizes.pair_sd
+    # Of all others together: as many settings as there are pull at each one's best value.
+    others = max(p - 1, 1)
+    spread[c[6] : c[7]] = sizes.pair_sd / math.sqrt(others)
     mean[c[7] : c[8]], spread[c[7] : c[8]] = sizes.log_h2, sizes.log_h2_sd
-    mean[c[8] : c[9]], spread[c[8] : c[9]] = sizes.side, sizes.side_sd
+    mean[c[8] : c[9]] = sizes.side / others
+    spread[c[8] : c[9]] = sizes.side_sd / math.sqrt(others)
     mean[c[9] : c[10]], spread[c[9] : c[10]] = sizes.log_gamma, sizes.log_gamma_sd
     return mean, spread

@@ -21,6 +21,9 @@ from maquette.scaling.valley import fold, joined, mixing, roots, siding, valley
 # Of a fall of the floor that is extrapolated, one spread: refits of one law on one table move its
 # exponents by as much (the token exponent of arXiv:2203.15556, 0.28, became 0.37 in 2404.10102).
 DEPARTURE = 0.25
+# No path of an optimum is quite a power law: its exponents change by twice this for each e-fold of
+# scale, one spread. Four families of synthetic tables together are covered as intervals promise.
+CURVE = 0.02
 SPAN = 0.7  # a range narrower than a factor of two counts as that
 
 
@@ -122,6 +125,16 @@ class Draws:
         beyond = np.maximum(np.maximum(s - high, low - s), 0.0)
         return float(np.sqrt(1.0 + np.sum((beyond / np.maximum(high - low, SPAN)) ** 2)))
 
+    def curve(self, s: Array) -> float:
+        """Return by how much a bent path has left a straight law at a scale (A,), for unit bends.
+
+        A line through the range of a path s^2 misses it by about d (d + span) at a distance d
+        beyond, and by next to nothing inside.
+        """
+        low, high = self.ranges
+        beyond = np.maximum(np.maximum(s - high, low - s), 0.0)
+        return float(np.sqrt(np.sum((beyond * (beyond + high - low)) ** 2)))
+
     def _fall(self, parts: Parts, rows: Rows) -> Array:
         """How far the law says that the floor moves from the nearest scale tried (S,)."""
         edge = Rows(rows.x, np.clip(rows.s, *self.ranges), rows.g, rows.e)
@@ -160,6 +173,8 @@ class Draws:
             low = low + bend * self.level_sd * rng.standard_normal(count)
             centre = centre + bend * self.shift_sd * rng.standard_normal((count, lay.p))
             low = low + DEPARTURE * self._fall(parts, rows) * rng.standard_normal(count)
+            away = CURVE * self.curve(s)
+            centre = centre + away * rng.standard_normal((count, lay.p))
         z = self.sizes
         for i, ratio in enumerate(extra):
             if ratio == 0.0:
