@@ -14,8 +14,9 @@ from maquette.search.climb import Ground
 from maquette.search.expert import BETA, EPSILON, expert, log_prior, trust
 from maquette.space import Choice, Float, Int, Space
 from maquette.surrogate.gp import Hyperparameters
+from maquette.surrogate.mixture import mixture
 from maquette.surrogate.observations import observe
-from maquette.surrogate.posterior import condition
+from maquette.surrogate.plausible import Plausible
 from maquette.testing.problems import problem
 from maquette.testing.script import Script, ask, search
 from maquette.trial import Job
@@ -69,9 +70,10 @@ def test_the_weighed_acquisition_has_the_gradient_of_its_value():
     script = search(problem(MIXED), TPE(), _loss, 10)
     history = script.history
     seen = observe(history.problem, history.finished)
-    theta = Hyperparameters(np.zeros(seen.embed.groups), 0.0, -5.0, -math.inf)
+    one = Hyperparameters(np.zeros(seen.embed.groups), 0.0, -5.0, -math.inf)
+    model = mixture(Plausible((one,), (1.0,)), seen.points, seen.y)
     priors = expert(history)
-    target = priors.weighing(LogEI(condition(theta, seen.points, seen.y), -0.5), seen.embed)
+    target = priors.weighing(LogEI(model, np.array([-0.5])), seen.embed)
     pool = Ground(MIXED, MIXED).anywhere(np.random.default_rng(1), 6)
     for i in range(6):
         at = seen.place(pool.X[i : i + 1], pool.active[i : i + 1], np.empty((1, 0)))

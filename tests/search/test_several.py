@@ -18,9 +18,10 @@ from maquette.search.scalarised import log_scalarised_ei
 from maquette.space import Choice, Float, Space
 from maquette.surrogate.gp import Hyperparameters, Points
 from maquette.surrogate.infeasible import Verdict, infeasible
+from maquette.surrogate.mixture import mixture
 from maquette.surrogate.observations import observe
-from maquette.surrogate.posterior import condition
-from maquette.surrogate.refit import Refits, learn_hyperparameters
+from maquette.surrogate.plausible import Plausible
+from maquette.surrogate.refit import Refits, learn_most_probable
 from maquette.testing.script import Script, ask
 from maquette.trial import Job, State
 
@@ -36,7 +37,8 @@ def points(z):
 def posteriors(k, seed=0):
     rng = np.random.default_rng(seed)
     data = points(rng.random((8, 2)))
-    return tuple(condition(THETA, data, rng.standard_normal(8)) for _ in range(k)), data
+    one = Plausible((THETA,), (1.0,))
+    return tuple(mixture(one, data, rng.standard_normal(8)) for _ in range(k)), data
 
 
 @pytest.mark.parametrize("k", [2, 3])
@@ -168,7 +170,7 @@ def test_the_model_of_a_bound_knows_where_it_holds():
     finished = history.finished
     seen = observe(history.problem, finished)
     chance = feasible(
-        history.problem, finished, seen, np.empty((1, 0)), Refits(learn_hyperparameters)
+        history.problem, finished, seen, np.empty((1, 0)), Refits(learn_most_probable)
     )
     assert chance is not None
     assert chance.success is None

@@ -49,6 +49,16 @@ def test_any_two_choices_are_equally_far_apart():
     assert distance(base, other) == pytest.approx(2.0)  # another choice, and an extra setting
 
 
+def test_how_often_a_value_is_used_counts_among_choices_of_the_same_values():
+    names = [f"layer{i}" for i in range(4)]
+    space = Space({**{name: Choice(["a", "b"]) for name in names}, "other": Choice(["b", "a"])})
+    base = dict.fromkeys(names, "a") | {"other": "a"}
+    same = distance({**base, "layer0": "b"}, {**base, "layer3": "b"}, space)
+    assert same == pytest.approx(2.0)  # two choices differ; each value is used as often
+    assert distance(base, {**base, "layer0": "b"}, space) == pytest.approx(1.0 + 1 / 16)
+    assert distance(base, {**base, "other": "b"}, space) == pytest.approx(1.0)
+
+
 def test_what_is_inactive_does_not_count_and_existing_does():
     one = {"lr": 1e-2, "n": 2, "kind": "b", "extra": 0.1, "fixed": 2.0}
     assert distance(one, {**one, "extra": 0.9}) == pytest.approx(0.64)

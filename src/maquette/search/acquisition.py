@@ -26,7 +26,7 @@ from typing import Protocol, final, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import erfcx, log_ndtr
+from scipy.special import erfcx, log_ndtr, logsumexp
 
 from maquette.surrogate.gp import Points
 from maquette.surrogate.protocol import Predictive
@@ -69,34 +69,41 @@ class Target(Protocol):
 class LogEI:
     """log EI [1] of the posterior mean, after one measurement, over the incumbent [2].
 
+    Averaged over the members of a mixture.
+
     Parameters
     ----------
     posterior
         Of the loss in standard units; pending trials are already believed.
     incumbent
-        The lowest posterior mean among observed and pending configs, at the fidelity asked for.
+        What each of its J members would recommend: its lowest mean among observed and pending
+        configs, at the fidelity asked for, shape (J,).
     """
 
     posterior: Predictive
-    incumbent: float
+    incumbent: Array
 
     def __call__(self, at: Points) -> Array:
         """Return the acquisition value at m points, shape (m,)."""
-        mean, variance = self.posterior.predict(at)
-        sd = variance / np.sqrt(variance + self.posterior.theta.noise_variance)
-        return np.asarray(log_h((self.incumbent - mean) / sd) + np.log(sd))
+        mean, variance = self.posterior.each(at)
+        sd = variance / np.sqrt(variance + self.posterior.noises[:, None])
+        value = log_h((self.incumbent[:, None] - mean) / sd) + np.log(sd)
+        return np.asarray(logsumexp(value, axis=0, b=self.posterior.weight[:, None]))
 
     def gradient(self, at: Points) -> tuple[float, Array]:
         """Return the acquisition value at one point, and its gradient by the features (p,)."""
-        mean, variance, d_mean, d_variance = self.posterior.gradient(at)
-        measured = variance + self.posterior.theta.noise_variance
-        sd = variance / math.sqrt(measured)
-        d_sd = d_variance * (1.0 - 0.5 * variance / measured) / math.sqrt(measured)
+        mean, variance, d_mean, d_variance = self.posterior.slopes(at)
+        measured = variance + self.posterior.noises
+        sd = variance / np.sqrt(measured)
+        d_sd = d_variance * ((1.0 - 0.5 * variance / measured) / np.sqrt(measured))[:, None]
         z = (self.incumbent - mean) / sd
-        h = float(log_h(np.array(z)))
+        h = log_h(z)
         # h'(z) = Phi(z)
-        ratio = math.exp(float(log_ndtr(z)) - h)
-        return h + math.log(sd), ratio * (-d_mean - z * d_sd) / sd + d_sd / sd
+        ratio = np.exp(log_ndtr(z) - h)
+        slope = (ratio[:, None] * (-d_mean - z[:, None] * d_sd) + d_sd) / sd[:, None]
+        value = h + np.log(sd) + np.log(self.posterior.weight)
+        total = float(logsumexp(value))
+        return total, np.exp(value - total) @ slope
 
 
 @final

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from maquette.columns import Finished
 from maquette.history import Problem
 from maquette.surrogate.carried import Carried, trend
-from maquette.surrogate.gp import Hyperparameters, Points
+from maquette.surrogate.gp import Points
+from maquette.surrogate.mixture import mixture
 from maquette.surrogate.observations import Observations, observe
-from maquette.surrogate.posterior import condition
+from maquette.surrogate.plausible import Plausible
 from maquette.surrogate.protocol import Predictive
 from maquette.surrogate.refit import Refits, part
 from maquette.trial import State
@@ -44,7 +45,7 @@ class Belief:
         return Belief(self.seen, self.posterior.believing(at))
 
 
-def believe(problem: Problem, finished: Finished, refits: Refits[Hyperparameters]) -> Belief:
+def believe(problem: Problem, finished: Finished, refits: Refits[Plausible]) -> Belief:
     """Return what finished trials, with one loss, teach of it."""
     theta = refits(problem, finished)
     seen = observe(problem, finished)
@@ -59,13 +60,13 @@ def believe(problem: Problem, finished: Finished, refits: Refits[Hyperparameters
     return Belief(seen, posterior)
 
 
-def _conditioned(problem: Problem, theta: Hyperparameters, points: Points, y: Array) -> Predictive:
+def _conditioned(problem: Problem, theta: Plausible, points: Points, y: Array) -> Predictive:
     """Return the posterior after values y (n,) at n points, on the trend of pasts if any."""
     one = len(problem.objective.metrics) == 1
     carried = trend(problem, points, y) if problem.past and one else None
     if carried is None:
-        return condition(theta, points, y)
-    return Carried(condition(theta, points, y - carried(points)), carried)
+        return mixture(theta, points, y)
+    return Carried(mixture(theta, points, y - carried(points)), carried)
 
 
 def place_rows(seen: Observations, finished: Finished, rows: NDArray[np.intp]) -> Points:

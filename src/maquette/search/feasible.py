@@ -27,7 +27,9 @@ from maquette.columns import Finished
 from maquette.history import Problem
 from maquette.search.acquisition import C1
 from maquette.surrogate.gp import Hyperparameters, Points
+from maquette.surrogate.mixture import Mixture, mixture
 from maquette.surrogate.observations import Observations, observe
+from maquette.surrogate.plausible import Plausible
 from maquette.surrogate.posterior import Posterior, condition
 from maquette.surrogate.refit import Refits, part
 from maquette.trial import State
@@ -49,7 +51,7 @@ LEAST_VALUES = 3
 class Bound:
     """A model of a metric under a bound, in standard units: the bound holds at or below `limit`."""
 
-    posterior: Posterior
+    posterior: Mixture
     limit: float
 
 
@@ -98,7 +100,7 @@ class Feasible:
 
 
 def _log_chance(
-    posterior: Posterior, at: Points, of: tuple[float, float, float]
+    posterior: Posterior | Mixture, at: Points, of: tuple[float, float, float]
 ) -> tuple[float, Array]:
     """Return log P(sign f <= limit) at one point, for `of` (limit, sign, soft), and its gradient.
 
@@ -133,7 +135,7 @@ def feasible(
     finished: Finished,
     seen: Observations,
     scale: Array,
-    refits: Refits[Hyperparameters],
+    refits: Refits[Plausible],
 ) -> Feasible | None:
     """Return the model of where trials are feasible in a cell `scale` (1, axes); None if all were.
 
@@ -180,13 +182,9 @@ def _is_real(excess: Finished) -> bool:
     return len(np.unique(excess.loss[excess.ok])) >= LEAST_VALUES
 
 
-def _bound(
-    problem: Problem, excess: Finished, scale: Array, refits: Refits[Hyperparameters]
-) -> Bound:
+def _bound(problem: Problem, excess: Finished, scale: Array, refits: Refits[Plausible]) -> Bound:
     seen = observe(problem, excess)
-    return Bound(
-        condition(refits(problem, excess), *part(seen)), float(seen.standard(0.0, scale)[0])
-    )
+    return Bound(mixture(refits(problem, excess), *part(seen)), float(seen.standard(0.0, scale)[0]))
 
 
 def likely(chance: Feasible | None, at: Points) -> Sequence[bool] | NDArray[np.bool_]:

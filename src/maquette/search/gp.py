@@ -4,6 +4,9 @@ An initial design (the default config, then a Sobol sequence) is followed by the
 logarithm of the expected improvement [1] on the lowest posterior mean among observed configs: a
 measured value may be lucky, a posterior mean less so.
 
+- Few trials leave the model's hyperparameters open: with one metric the improvement is averaged
+  over what they may be [4], each draw improving on what it would itself recommend. That is also
+  what lets the initial design be short.
 - Pending trials are believed to come out at their posterior mean ("kriging believer"). They are
   conditioned on last, and thrown away.
 - A trial that the scheduler stopped early is no observation; it is believed to come out at its
@@ -26,6 +29,8 @@ References
        High Dimensions. ICML 2024.
 .. [3] D. Ginsbourger, R. Le Riche and L. Carraro. Kriging Is Well-Suited to Parallelize
        Optimization. 2010.
+.. [4] J. Snoek, H. Larochelle and R. P. Adams. Practical Bayesian Optimization of Machine Learning
+       Algorithms. NeurIPS 2012.
 """
 
 from __future__ import annotations
@@ -53,15 +58,17 @@ from maquette.search.scalarised import log_scalarised_ei
 from maquette.search.sobol import initial_design
 from maquette.surrogate.carried import Carried, learn_rest
 from maquette.surrogate.comparable import inside
-from maquette.surrogate.gp import Hyperparameters, Points
+from maquette.surrogate.gp import Points
 from maquette.surrogate.observations import scale_row
-from maquette.surrogate.refit import Refits, learn_hyperparameters
+from maquette.surrogate.plausible import Plausible
+from maquette.surrogate.refit import Refits, learn_most_probable, learn_plausible
 from maquette.surrogate.threads import single_threaded
 from maquette.trial import Suggestion
 
 Array = NDArray[np.float64]
 
 REPEATED = "gp:repeat"
+INITIAL = 5
 # Of more metrics than this the hypervolume is left for a scalarisation.
 MOST_HYPERVOLUME = 3
 
@@ -74,7 +81,7 @@ class GP:
     Parameters
     ----------
     initial
-        Trials of the initial design, at least 1; None: d + 2, between 5 and 12, for d dimensions.
+        Trials of the initial design, at least 1; None: 5, or fewer where earlier studies tell more.
     candidates
         Random and local points each that the acquisition function is first evaluated at.
     starts
@@ -93,14 +100,13 @@ class GP:
     candidates: int = 256
     starts: int = 4
     repeat: bool = True
-    _refits: Refits[Hyperparameters] = field(
-        default_factory=lambda: Refits(learn_hyperparameters),
-        init=False,
-        repr=False,
-        compare=False,
+    _refits: Refits[Plausible] = field(
+        default_factory=lambda: Refits(learn_plausible), init=False, repr=False, compare=False
     )
-
-    _rest: Refits[Hyperparameters] = field(
+    _single: Refits[Plausible] = field(
+        default_factory=lambda: Refits(learn_most_probable), init=False, repr=False, compare=False
+    )
+    _rest: Refits[Plausible] = field(
         default_factory=lambda: Refits(learn_rest), init=False, repr=False, compare=False
     )
 
@@ -119,12 +125,13 @@ class GP:
         self, history: History, at: Fidelity, n: int, rng: np.random.Generator
     ) -> Sequence[Suggestion]:
         """Return `n` configs, each chosen as if those before it were already pending."""
-        opening = initial_design(history, self.initial, n)
+        opening = initial_design(history, self.initial, n, most=INITIAL)
         if opening is not None:
             return opening
-        model = _model(history, at, self._refits, self._rest)
+        alone = len(history.objective.metrics) == 1 and not history.objective.constraints
+        model = _model(history, at, self._refits if alone else self._single, self._rest)
         if model.misled:
-            opening = initial_design(history, self.initial, n, led_on=False)
+            opening = initial_design(history, self.initial, n, led_on=False, most=INITIAL)
             if opening is not None:
                 return opening
         taken, priors = in_cell(history, at), expert(history)
@@ -195,6 +202,8 @@ class _Model:
     known
         Posterior means of the losses in the cell at feasible configs, observed, pending or
         suggested, shape (m, metrics).
+    lowest
+        The lowest of these of the first loss, by each member of its mixture, shape (J,).
     best
         Rows (k, d) of the best configs known.
     repeats
@@ -206,6 +215,7 @@ class _Model:
     chance: Feasible | None
     scale: Array
     known: Array
+    lowest: Array
     best: Array
     repeats: bool
 
@@ -229,7 +239,7 @@ class _Model:
         posteriors = tuple(belief.posterior for belief in self.beliefs)
         target: Target
         if len(posteriors) == 1:
-            name, target = "ei", LogEI(posteriors[0], float(self.known.min()) - MARGIN)
+            name, target = "ei", LogEI(posteriors[0], self.lowest - MARGIN)
         elif len(posteriors) <= MOST_HYPERVOLUME:
             name, target = "ehvi", log_ehvi(posteriors, self.known, MARGIN)
         else:
@@ -276,17 +286,19 @@ class _Model:
         means = np.stack([belief.mean(at) for belief in self.beliefs], axis=1)
         run = at if elsewhere is None else elsewhere
         beliefs = tuple(belief.believing(run) for belief in self.beliefs)
-        known = np.concatenate([self.known, means[likely(self.chance, at)]])
+        fine = likely(self.chance, at)
+        known = np.concatenate([self.known, means[fine]])
+        lowest = np.minimum(self.lowest, _lowest(self.beliefs[0], at.take(np.flatnonzero(fine))))
         chance = None if self.chance is None else self.chance.believing(run)
         repeats = self.repeats and not again
-        return _Model(self.history, beliefs, chance, self.scale, known, self.best, repeats)
+        return _Model(self.history, beliefs, chance, self.scale, known, lowest, self.best, repeats)
 
 
 def _model(
     history: History,
     at: Fidelity,
-    refits: Refits[Hyperparameters],
-    rest: Refits[Hyperparameters],
+    refits: Refits[Plausible],
+    rest: Refits[Plausible],
 ) -> _Model:
     """Return the model of all trials, pending ones last; `rest` is for what pasts leave."""
     problem, finished = history.problem, history.finished
@@ -307,13 +319,19 @@ def _model(
     waiting = any(t.origin.endswith(REPEATED) for t in history.pending)
     repeats = len(beliefs) == 1 and bool(len(rows)) and not waiting
     repeats = repeats and noisy(beliefs[0].posterior, finished)
-    model = _Model(history, beliefs, chance, scale, known, best, repeats)
+    lowest = _lowest(beliefs[0], place)
+    model = _Model(history, beliefs, chance, scale, known, lowest, best, repeats)
     if not (pending := history.pending):
         return model
     # The next trial should improve on what the pending ones are believed to reach.
     X, active = np.array([t.row for t in pending]), np.array([t.active for t in pending])
     scales = np.concatenate([scale_row(history.axes, t.scale) for t in pending])
     return model.believing(model.place(X, active), seen.place(X, active, scales))
+
+
+def _lowest(belief: Belief, at: Points) -> Array:
+    """Return the lowest mean of each member at m points, shape (J,); infinite for none."""
+    return np.asarray(belief.posterior.each(at)[0].min(axis=1, initial=np.inf))
 
 
 def _foremost(known: Array) -> NDArray[np.intp]:

@@ -17,8 +17,6 @@ References
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,7 +39,7 @@ def gains(posterior: Predictive, known: Points, new: Points) -> tuple[Array, flo
     In the posterior's standard units.
     """
     mean, C = posterior.joint(known.joined(new))
-    noise, m = posterior.theta.noise_variance, len(known)
+    noise, m = posterior.noise, len(known)
     slope = C / np.sqrt(np.maximum(np.diag(C), 0.0) + noise)  # column p: what measuring p does
     z, weight = np.polynomial.hermite_e.hermegauss(NODES)
     weight = weight / weight.sum()
@@ -57,7 +55,7 @@ def noisy(posterior: Predictive, finished: Finished) -> bool:
     Where configs were measured more than once, whether any differed; else by what the model makes
     of the scatter.
     """
-    if posterior.theta.noise < 2.0 * math.log(LEAST_NOISE):
+    if posterior.noise < LEAST_NOISE**2:
         return False
     ok = finished.ok
     rows = np.concatenate([np.where(finished.active, finished.X, -1.0), finished.scale], axis=1)[ok]

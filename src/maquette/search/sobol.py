@@ -68,7 +68,7 @@ def design(
 
 
 def initial_design(
-    history: History, initial: int | None, n: int, *, led_on: bool = True
+    history: History, initial: int | None, n: int, *, led_on: bool = True, most: int = 12
 ) -> list[Suggestion] | None:
     """Return the next `n` suggestions before there is a model; None once there is enough for one.
 
@@ -77,14 +77,16 @@ def initial_design(
     history
         Of the study.
     initial
-        Trials of the initial design; None: d + 2, between 5 and 12, for d dimensions.
+        Trials of the initial design; None: d + 2, between 5 and `most`, for d dimensions.
     n
         How many suggestions are asked for.
     led_on
         Whether pasts, if there are any, make up for most of the design.
+    most
+        Trials of the longest design, where `initial` is None.
     """
     known, led = len(history.trials), lead(history) if led_on else []
-    wanted = initial or (len(led) + 2 if led else min(max(history.space.dimensions + 2, 5), 12))
+    wanted = initial or (len(led) + 2 if led else min(max(history.space.dimensions + 2, 5), most))
     if known >= max(wanted, LEAST) and int(history.finished.ok.sum()) >= LEAST:
         return None
     return opening(history, n)

@@ -39,8 +39,9 @@ from maquette.problem import Problem
 from maquette.scale import Scale
 from maquette.space import Space
 from maquette.surrogate.embedding import embedding
-from maquette.surrogate.gp import Hyperparameters, Likelihood, Points, covariance, fit
+from maquette.surrogate.gp import Likelihood, Points, covariance, fit
 from maquette.surrogate.observations import observe
+from maquette.surrogate.plausible import Plausible, plausible
 from maquette.surrogate.posterior import Posterior, condition
 from maquette.surrogate.protocol import Predictive
 from maquette.surrogate.refit import part
@@ -120,27 +121,39 @@ class Carried:
     trend: Trend
 
     @property
-    def theta(self) -> Hyperparameters:
-        """Hyperparameters of the rest."""
-        return self.rest.theta
+    def weight(self) -> Array:
+        """Weights of the rest's members, shape (J,)."""
+        return self.rest.weight
+
+    @property
+    def noises(self) -> Array:
+        """Variance of a measurement about each member, shape (J,)."""
+        return self.rest.noises
+
+    @property
+    def noise(self) -> float:
+        """Mean of these."""
+        return self.rest.noise
+
+    def each(self, at: Points) -> tuple[Array, Array]:
+        """Return mean and variance of every member at m points, each of shape (J, m)."""
+        means, variances = self.rest.each(at)
+        return means + self.trend(at), variances
+
+    def slopes(self, at: Points) -> tuple[Array, Array, Array, Array]:
+        """Return means and variances (J,) at one point, and their gradients (J, p)."""
+        means, variances, d_means, d_variances = self.rest.slopes(at)
+        return means + self.trend(at), variances, d_means + self.trend.gradient(at), d_variances
 
     def predict(self, at: Points) -> tuple[Array, Array]:
         """Return mean and variance at m points, each of shape (m,)."""
         mean, variance = self.rest.predict(at)
         return mean + self.trend(at), variance
 
-    def quantile(self, at: Points, q: float) -> Array:
-        """Return the q-quantile of the function's value at m points, shape (m,)."""
-        return np.asarray(self.rest.quantile(at, q) + self.trend(at))
-
     def joint(self, at: Points) -> tuple[Array, Array]:
         """Return the joint mean (m,) and covariance (m, m) at m points."""
         mean, C = self.rest.joint(at)
         return mean + self.trend(at), C
-
-    def sample(self, at: Points, rng: np.random.Generator, draws: int = 1) -> Array:
-        """Return joint samples at m points, shape (draws, m)."""
-        return np.asarray(self.rest.sample(at, rng, draws) + self.trend(at))
 
     def gradient(self, at: Points) -> tuple[float, float, Array, Array]:
         """Return mean, variance, and their gradients by the p features, at one point."""
@@ -203,11 +216,11 @@ def _evidence(A: Array, b: Array, free: NDArray[np.intp], k: int) -> tuple[float
     return 0.5 * float(h @ w - prior - det), w
 
 
-def learn_rest(problem: Problem, finished: Finished) -> Hyperparameters:
-    """Return the hyperparameters of what the trend leaves, learned from finished trials."""
+def learn_rest(problem: Problem, finished: Finished) -> Plausible:
+    """Return what the hyperparameters of what the trend leaves may be, after finished trials."""
     points, y = part(observe(problem, finished), 256)
     carried = trend(problem, points, y)
-    return fit(points, y if carried is None else y - carried(points))
+    return plausible(points, y if carried is None else y - carried(points))
 
 
 def normal_scores(losses: Sequence[float] | Array) -> Array:

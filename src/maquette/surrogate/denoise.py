@@ -7,9 +7,9 @@ import numpy as np
 from maquette.columns import Finished
 from maquette.history import History
 from maquette.surrogate.comparable import comparable
+from maquette.surrogate.mixture import mixture
 from maquette.surrogate.observations import observe
-from maquette.surrogate.posterior import condition
-from maquette.surrogate.refit import learn_hyperparameters, part
+from maquette.surrogate.refit import learn_plausible, part
 from maquette.surrogate.threads import single_threaded
 
 # With fewer observations a model says no more than the values themselves.
@@ -42,9 +42,9 @@ def denoised(history: History, trial: int | None = None) -> tuple[int, float, fl
         best = eligible[np.argmin(finished.loss[eligible])]
         spread = float(losses.std(ddof=1)) if len(losses) > 1 else 0.0
         return int(finished.trial[best]), float(finished.loss[best]), spread
-    theta = learn_hyperparameters(history.problem, finished)
+    theta = learn_plausible(history.problem, finished)
     seen = observe(history.problem, finished)
-    posterior = condition(theta, *part(seen))
+    posterior = mixture(theta, *part(seen))
     scale = finished.scale[eligible]
     at = seen.place(finished.X[eligible], finished.active[eligible], scale)
     mean, variance = posterior.predict(at)

@@ -5,6 +5,8 @@ Every dimension becomes columns, and all columns of one *group* share a lengthsc
 - Float and Int: the coordinate in the unit cube; an inactive one stands at 1/2;
 - Choice: indicators divided by sqrt(2), so that two different values are a distance 1 apart, any
   two alike (an exchangeable kernel on the Hamming distance); an inactive one is all zeros;
+- several choices of the same values, as the layers of a network are: the mean of their indicators,
+  so that how often each value is used has an effect of its own, wherever it is used;
 - whether a conditional dimension exists: one 0/1 column each, in one group. Two configs that both
   lack a dimension are equal there, and one that has it is a learned distance from one that
   has not, in the spirit of the arc kernel [1];
@@ -28,10 +30,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maquette.scale import Scale
-from maquette.space import Float, Space
+from maquette.space import Choice, Float, Space
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+
+# Fewer choices of the same values have no count worth a lengthscale.
+LEAST_ALIKE = 3
 
 
 @final
@@ -46,6 +51,8 @@ class Embedding:
         axes that vary.
     choices
         (dimension, number of values) of the choices.
+    alike
+        The places among `choices` of those that have the same values, `LEAST_ALIKE` or more.
     base, width
         Log of the base of every scale axis, and the widest log ratio, shape (axes,).
     group
@@ -56,6 +63,7 @@ class Embedding:
     conditional: NDArray[np.intp]
     axes: NDArray[np.intp]
     choices: tuple[tuple[int, int], ...]
+    alike: tuple[tuple[int, ...], ...]
     base: Array
     width: Array
     group: NDArray[np.intp]
@@ -68,10 +76,13 @@ class Embedding:
     def __call__(self, X: Array, active: Mask, scale: Array) -> Array:
         """Embed rows (n, d) with activity (n, d) at scales (n, axes); return shape (n, p)."""
         parts = [np.where(active[:, self.numeric], X[:, self.numeric], 0.5)]
+        chosen = []
         for j, m in self.choices:
             index = np.clip((X[:, j] * m).astype(np.intp), 0, m - 1)
             one = (index[:, None] == np.arange(m)) & active[:, [j]]
-            parts.append(one * math.sqrt(0.5))
+            chosen.append(one * math.sqrt(0.5))
+        parts += chosen
+        parts += [np.mean([chosen[i] for i in group], axis=0) for group in self.alike]
         parts.append(active[:, self.conditional].astype(float))
         ratio = np.log(scale[:, self.axes]) - self.base[self.axes]
         parts.append(ratio / self.width[self.axes])
@@ -96,15 +107,27 @@ def embedding(space: Space, scale: Scale | None) -> Embedding:
     varies = _varies(space)
     numeric = np.flatnonzero(varies & ~categorical)
     choices = tuple((int(j), int(cardinality[j])) for j in np.flatnonzero(varies & categorical))
+    alike = _alike(space, choices)
     conditional = np.array([j for j, p in enumerate(space.values()) if p.when], dtype=np.intp)
     cells = np.array([list(c.values()) for c in scale.cells] if scale else [[]], dtype=float)
     base = np.log(list(scale.base.values())) if scale else np.empty(0)
     width = np.abs(np.log(cells) - base).max(axis=0, initial=0.0)
     axes = np.flatnonzero(np.ptp(cells, axis=0) > 0) if cells.size else np.empty(0, dtype=np.intp)
     sizes = [1] * len(numeric) + [m for _, m in choices]
+    sizes += [choices[group[0]][1] for group in alike]
     sizes += ([len(conditional)] if len(conditional) else []) + [1] * len(axes)
     group = np.repeat(np.arange(len(sizes)), sizes)
-    return Embedding(numeric, conditional, axes, choices, base, width, group)
+    return Embedding(numeric, conditional, axes, choices, alike, base, width, group)
+
+
+def _alike(space: Space, choices: tuple[tuple[int, int], ...]) -> tuple[tuple[int, ...], ...]:
+    """Return the places of choices that have the same values in the same order, in groups."""
+    parameters, groups = list(space.values()), dict[str, list[int]]()
+    for place, (j, _) in enumerate(choices):
+        parameter = parameters[j]
+        if isinstance(parameter, Choice):
+            groups.setdefault(repr(parameter.values), []).append(place)
+    return tuple(tuple(group) for group in groups.values() if len(group) >= LEAST_ALIKE)
 
 
 def _varies(space: Space) -> Mask:

@@ -139,14 +139,23 @@ class Likelihood:
     ----------
     points, y
         Inputs, and standardised outputs of shape (n,).
+
+    Attributes
+    ----------
+    cells
+        Whether there is a cell variance to learn.
     """
 
     points: Points
     y: Array
+    cells: bool = field(init=False, repr=False)
     _apart: Array = field(init=False, repr=False)
+    _prior: tuple[Array, Array] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        Z, group = self.points.Z, self.points.group
+        Z, group, cell = self.points.Z, self.points.group, self.points.cell
+        object.__setattr__(self, "cells", bool((cell != cell[:1]).any()))
+        object.__setattr__(self, "_prior", self._made_prior())
         apart = group_distances(Z, Z, group) if self.effects else np.empty((0, 0, 0))
         object.__setattr__(self, "_apart", apart)
 
@@ -155,13 +164,11 @@ class Likelihood:
         """Whether main effects have a variance of their own."""
         return 1 < self.points.groups <= MOST_EFFECTS and not self.cells
 
-    @property
-    def cells(self) -> bool:
-        """Whether there is a cell variance to learn."""
-        return len(self.points) > 0 and bool((self.points.cell != self.points.cell[0]).any())
-
     def prior(self) -> tuple[Array, Array]:
         """Return means and standard deviations of the vector under the prior."""
+        return self._prior
+
+    def _made_prior(self) -> tuple[Array, Array]:
         G = self.points.groups
         # Mode of LogNormal(sqrt(2) + log(G) / 2, sqrt(3)), section 5 of [2].
         length = math.sqrt(2.0) + 0.5 * math.log(max(G, 1)) - 3.0
@@ -190,15 +197,20 @@ class Likelihood:
         """Return log p(y | vector) and its gradient, eq. 2.30 and 5.9 of [1]."""
         theta, n, G = self.unpack(vector), len(self.y), self.points.groups
         U = theta.scaled(self.points)
-        r2 = squared_distances(U, U)
-        r2.flat[:: n + 1] = 0.0
-        k, slope = matern52(r2)
-        signal, noise = math.exp(theta.signal), math.exp(theta.noise)
-        same = self.points.cell[:, None] == self.points.cell[None, :]
-        K = 1.0 + signal * k + math.exp(theta.cell) * same
-        main = math.exp(theta.effects)
         if self.effects:
             R = self._apart * np.exp(-2.0 * theta.length)[:, None, None]
+            r2 = R.sum(axis=0)
+        else:
+            r2 = squared_distances(U, U)
+            r2.flat[:: n + 1] = 0.0
+        k, slope = matern52(r2)
+        signal, noise = math.exp(theta.signal), math.exp(theta.noise)
+        K = 1.0 + signal * k
+        if self.cells:
+            same = self.points.cell[:, None] == self.points.cell[None, :]
+            K = 1.0 + signal * k + math.exp(theta.cell) * same
+        main = math.exp(theta.effects)
+        if self.effects:
             each, fall = effect(R)
             mean = each.mean(axis=0)
             K += main * mean
@@ -210,16 +222,20 @@ class Likelihood:
         inverse = np.tril(inverse) + np.tril(inverse, -1).T
         A = np.outer(alpha, alpha) - inverse
         gradient = np.empty(len(vector))
-        # d r2 / d log l_g = -2 sum_g (u - v)^2, and sum_ij W_ij (u_i - u_j)^2 = 2 (w' u^2 - u'Wu).
         W = A * slope
-        columns = (W.sum(axis=1)[:, None] * U * U).sum(axis=0) - (U * (W @ U)).sum(axis=0)
-        gradient[:G] = -2.0 * signal * np.bincount(self.points.group, columns, minlength=G)
+        if self.effects:
+            # d r_g^2 / d log l_g = -2 r_g^2
+            inner = signal * W + main / G * A * fall
+            gradient[:G] = -np.einsum("gij,gij->g", inner, R)
+        else:
+            # sum_ij W_ij (u_i - u_j)^2 = 2 (w' u^2 - u'Wu)
+            columns = (W.sum(axis=1)[:, None] * U * U).sum(axis=0) - (U * (W @ U)).sum(axis=0)
+            gradient[:G] = -2.0 * signal * np.bincount(self.points.group, columns, minlength=G)
         gradient[G] = 0.5 * signal * (A * k).sum()
         gradient[G + 1] = 0.5 * noise * np.trace(A)
         if self.cells:
             gradient[G + 2] = 0.5 * math.exp(theta.cell) * A[same].sum()
         if self.effects:
-            gradient[:G] -= main / G * np.einsum("ij,gij,gij->g", A, fall, R)
             gradient[-1] = 0.5 * main * (A * mean).sum()
         return float(value), gradient
 
@@ -231,29 +247,28 @@ class Likelihood:
         return value - 0.5 * float(z @ z), gradient - z / spread
 
 
-def fit(points: Points, y: Array, iterations: int = 60) -> Hyperparameters:
-    """Return the most probable hyperparameters, the better of two L-BFGS-B runs.
+def modes(points: Points, y: Array, iterations: int = 60) -> list[tuple[Array, float]]:
+    """Return maxima of the posterior of the hyperparameters, the highest first, and their logs.
 
-    The runs start from the prior's modes, and from four times the lengthscales with more noise:
-    fixed points, so that the same data give the same answer, whatever was fitted before.
+    L-BFGS-B from the prior's modes, and from four times the lengthscales with more noise: fixed
+    points, so that the same data give the same answer, whatever was fitted before.
     """
     from scipy.optimize import minimize
 
     model = Likelihood(points, y)
     mean, _ = model.prior()
+    if len(y) == 0:
+        return [(mean, 0.0)]
     smooth = mean.copy()
     smooth[: points.groups] += math.log(4.0)
     smooth[points.groups + 1] = -2.0
-    if len(y) == 0:
-        return model.unpack(mean)
 
     def loss(vector: Array) -> tuple[float, Array]:
         value, gradient = model.posterior(vector)
         return -value, -gradient
 
-    best, least = mean, math.inf
-    for start in (mean, smooth):
-        found = minimize(
+    found = [
+        minimize(
             loss,
             start,
             jac=True,
@@ -261,6 +276,12 @@ def fit(points: Points, y: Array, iterations: int = 60) -> Hyperparameters:
             bounds=model.bounds(),
             options={"maxiter": iterations, "ftol": 1e-7},
         )
-        if found.fun < least:
-            best, least = found.x, found.fun
-    return model.unpack(best)
+        for start in (mean, smooth)
+    ]
+    found.sort(key=lambda each: float(each.fun))
+    return [(each.x, -float(each.fun)) for each in found]
+
+
+def fit(points: Points, y: Array, iterations: int = 60) -> Hyperparameters:
+    """Return the most probable hyperparameters, the better of two maxima (see `modes`)."""
+    return Likelihood(points, y).unpack(modes(points, y, iterations)[0][0])

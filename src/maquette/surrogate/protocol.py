@@ -7,30 +7,38 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from maquette.surrogate.gp import Hyperparameters, Points
+from maquette.surrogate.gp import Points
 
 Array = NDArray[np.float64]
 
 
 @runtime_checkable
 class Predictive(Protocol):
-    """A Gaussian posterior of a loss, in standard units."""
+    """A mixture of J Gaussian posteriors of a loss, in standard units."""
 
     @property
-    def theta(self) -> Hyperparameters:
-        """Its hyperparameters."""
+    def weight(self) -> Array:
+        """Weights of the members, shape (J,)."""
+
+    @property
+    def noises(self) -> Array:
+        """Variance of a measurement about each member, shape (J,)."""
+
+    @property
+    def noise(self) -> float:
+        """Mean of these."""
+
+    def each(self, at: Points) -> tuple[Array, Array]:
+        """Return mean and variance of every member at m points, each of shape (J, m)."""
+
+    def slopes(self, at: Points) -> tuple[Array, Array, Array, Array]:
+        """Return means and variances (J,) at one point, and their gradients (J, p)."""
 
     def predict(self, at: Points) -> tuple[Array, Array]:
         """Return mean and variance at m points, each of shape (m,)."""
 
-    def quantile(self, at: Points, q: float) -> Array:
-        """Return the q-quantile of the function's value at m points, shape (m,)."""
-
     def joint(self, at: Points) -> tuple[Array, Array]:
         """Return the joint mean (m,) and covariance (m, m) at m points."""
-
-    def sample(self, at: Points, rng: np.random.Generator, draws: int = 1) -> Array:
-        """Return joint samples at m points, shape (draws, m)."""
 
     def gradient(self, at: Points) -> tuple[float, float, Array, Array]:
         """Return mean, variance, and their gradients by the p features, at one point."""

@@ -19,6 +19,7 @@ from maquette.columns import Finished
 from maquette.history import Problem
 from maquette.surrogate.gp import Hyperparameters, Points, fit
 from maquette.surrogate.observations import Observations, observe
+from maquette.surrogate.plausible import Plausible, plausible
 
 T = TypeVar("T")
 
@@ -42,6 +43,16 @@ def refit_count(ended: int) -> int:
 def learn_hyperparameters(problem: Problem, finished: Finished) -> Hyperparameters:
     """Return the hyperparameters learned from finished trials; of many, from a part."""
     return fit(*part(observe(problem, finished), MOST_LEARNED))
+
+
+def learn_most_probable(problem: Problem, finished: Finished) -> Plausible:
+    """Return the hyperparameters learned from finished trials, as if they were certain."""
+    return Plausible((learn_hyperparameters(problem, finished),), (1.0,))
+
+
+def learn_plausible(problem: Problem, finished: Finished) -> Plausible:
+    """Return what the hyperparameters may be after finished trials; of many, after a part."""
+    return plausible(*part(observe(problem, finished), MOST_LEARNED))
 
 
 def part(seen: Observations, most: int = MOST_CONDITIONED) -> tuple[Points, np.ndarray]:
