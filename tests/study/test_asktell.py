@@ -6,6 +6,8 @@ import pytest
 
 import maquette as mq
 from maquette.errors import ObjectiveError, SpaceError, StoreError, StudyError
+from maquette.events import Requeued
+from maquette.rng import derived_seed
 
 SPACE = {"x": mq.Float(0.0, 1.0), "kind": mq.Choice(["a", "b"])}
 
@@ -196,3 +198,29 @@ def test_a_batch_over_a_scale_is_as_large_as_was_asked_for():
     batch = study.ask(5)
     assert [t.number for t in batch] == [0, 1, 2, 3, 4]
     assert len({t.scale["width"] for t in batch}) == 2
+
+
+def test_what_became_of_a_trial_elsewhere_is_found_out_when_it_is_told(tmp_path):
+    here = study(tmp_path / "s.db")
+    ended, again, named = here.ask(3)
+    there = study(tmp_path / "s.db")
+    there.tell(ended.number, 1.0)
+    token = there.history.jobs[again.job].token
+    there.store.record(1, {again.job: token}, [Requeued(again.number, again.job, "lost")])
+    with pytest.raises(StudyError, match="trial 0 has ended"):
+        here.tell(ended, 2.0)
+    here.tell(again, 3.0)  # nobody has taken it again
+    there.tell(named.number, 4.0)
+    assert [t.loss for t in here.trials] == [1.0, 3.0, 4.0]
+    assert [j.starts for j in here.history.jobs] == [1, 2, 1]
+
+
+def test_a_batch_is_told_before_anybody_looks(store):
+    s = study(store)
+    for _ in range(2):
+        for trial in s.ask(30):
+            assert trial.seed == derived_seed(0, trial.number)
+            s.tell(trial, float(trial.number), seconds=1.0)
+    assert s.history.finished.loss.tolist() == [float(n) for n in range(60)]
+    assert [trial.job.starts for trial in s.trials] == [1] * 60
+    assert s.history.seconds == 60.0

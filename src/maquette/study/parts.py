@@ -52,6 +52,18 @@ def opened(store: str | os.PathLike[str] | Store | None, *, read_only: bool = Fa
     return store
 
 
+def found(
+    name: str, store: str | os.PathLike[str] | Store | None, *, read_only: bool
+) -> tuple[Store, StudyRow]:
+    """Return the store that holds a study, and the study's row.
+
+    StoreError if there is none; a store that is missing is not made.
+    """
+    looked = opened(store, read_only=True)
+    row = looked.find(name)
+    return (looked if read_only else opened(store)), row
+
+
 def identity(row: StudyRow) -> str:
     """Return what tells a study from all others, also from one of its name that was deleted."""
     words = f"{row.id} {row.created!r} {row.name}"

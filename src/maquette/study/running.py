@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from maquette.checkpoint import Checkpoints
@@ -13,10 +14,11 @@ from maquette.history import History, Problem
 from maquette.number import is_count
 from maquette.schedule.protocol import Scheduler
 from maquette.search.protocol import Searcher
-from maquette.store.protocol import Store
+from maquette.store.protocol import Store, StudyRow
 from maquette.study.budget import Budget
 from maquette.study.driver import Driver
 from maquette.study.interrupt import Interrupts
+from maquette.study.parts import identity
 from maquette.study.patient import PatientStore
 from maquette.study.places import Places
 from maquette.study.proposer import Proposer
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def drive(
-    opened: tuple[Store, int, History, Problem, tuple[Searcher, Scheduler]],
+    opened: tuple[Store, StudyRow, History, Problem, tuple[Searcher, Scheduler]],
     executor: Executor,
     settings: Settings,
     owner: str,
@@ -39,9 +41,10 @@ def drive(
     Parameters
     ----------
     opened
-        The store, the study's number in it, its history, its problem, and its methods.
+        The store, the study's row in it, its history, its problem, and its methods.
     """
-    kept, study, history, problem, methods = opened
+    kept, row, history, problem, methods = opened
+    settings, study = replace(settings, study=identity(row)), row.id
     interrupts = Interrupts(inline)
     store = PatientStore(kept, settings.patience, lambda: interrupts.count > 1)
     driver = Driver(store, study, history, methods[1], executor, settings, owner)

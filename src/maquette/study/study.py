@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, final, overload
 
 from maquette.checkpoint import Checkpoints
@@ -21,14 +20,14 @@ from maquette.schedule.protocol import Scheduler
 from maquette.search.protocol import Searcher
 from maquette.space import Space
 from maquette.store.protocol import Store
-from maquette.study import requests
+from maquette.study import interventions
 from maquette.study.asktell import AskTell
 from maquette.study.best import Best, find_best
 from maquette.study.budget import Budget, recorded
 from maquette.study.catch_up import catch_up
 from maquette.study.front import Front, find_front
 from maquette.study.importance import Importance, find_importance
-from maquette.study.parts import asked, check_given, described, identity, methods, opened
+from maquette.study.parts import asked, check_given, described, found, methods, opened
 from maquette.study.placement import narrowing, place, shelved, warming
 from maquette.study.program import refuse_other_program
 from maquette.study.running import drive, run
@@ -138,11 +137,7 @@ class Study:
         """
         self = cls.__new__(cls)
         self.name, self.fn = name, None
-        where = place(store, 0)[0]
-        self._store = opened(where, read_only=True)
-        row = self._store.find(name)
-        if not read_only:  # only now: a store that is opened for writing is made if it is missing
-            self._store = opened(where)
+        self._store, row = found(name, place(store, 0)[0], read_only=read_only)
         self._id = row.id
         self._problem = from_spec(row.spec)
         self._history = History(self._problem)
@@ -320,8 +315,8 @@ class Study:
         """
         body = recorded(settings.budget, workers)
         self._write([] if body == self.history.budget else [body])
-        settings = replace(settings, study=identity(self._store.find(self.name)))
-        opened_ = (self._store, self._id, self._history, self._problem, self._methods)
+        row = self._store.find(self.name)
+        opened_ = (self._store, row, self._history, self._problem, self._methods)
         return drive(opened_, executor, settings, owner, inline=inline)
 
     def plan(
@@ -350,7 +345,7 @@ class Study:
         once, one that runs at its next report. With `now` what runs is cancelled; the trials of a
         study are put back in the queue. StudyError if there is no such trial, or it has ended.
         """
-        self._write(requests.stop(self.history, trials, now=now))
+        self._write(interventions.stop(self.history, trials, now=now))
 
     def requeue(
         self,
@@ -364,7 +359,7 @@ class Study:
         trials stay as they ended. Without numbers: all that ended in one of `states` (crashed, oom
         and timeout unless given). StudyError if there is no such trial or state.
         """
-        bodies = requests.requeue(self.history, trials, states)
+        bodies = interventions.requeue(self.history, trials, states)
         self._write(bodies)
         return [body.of for body in bodies if body.of is not None]
 
@@ -374,7 +369,7 @@ class Study:
         Parameters left out take their defaults; without a `scale` the scheduler chooses the cell.
         SpaceError or ScaleError if the config or the cell is none of the study's.
         """
-        self._write([requests.add(self.history, config, scale)])
+        self._write([interventions.add(self.history, config, scale)])
 
     def narrow(self, space: Space | Mapping[str, Any]) -> None:
         """Search in a narrower space; trials outside stay as evidence (StudyError if none can)."""

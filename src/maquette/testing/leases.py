@@ -76,6 +76,22 @@ def check_start(store: Store) -> None:
     expect(len(store.read(study)) == 2, "an event was written for a job not given")
 
 
+def check_start_all(store: Store) -> None:
+    """Of many jobs those are given that are queued, in order, each with a token that is good."""
+    study = store.create("a", {}).id
+    jobs = [job_of(event) for event in propose(store, study, 5)]
+    store.start(study, jobs[1], "other", None)
+    given = store.start_all(study, [*jobs, 99], "me", None)
+    bodies: list[Any] = [event.body for event in given]
+    expect([b.job for b in bodies] == [0, 2, 3, 4], "not the queued jobs were given")
+    expect({b.owner for b in bodies} == {"me"}, "a job was given to somebody else")
+    expect(given == store.read(study, 6), "the events were not written")
+    ends = [Ended(b.trial, b.job, State.DONE, {"loss": 1.0}) for b in bodies]
+    store.record(study, {b.job: b.token for b in bodies}, ends)
+    expect(store.start_all(study, jobs, "me", None) == [], "a job was given twice")
+    expect(store.start_all(study, [], "me", None) == [], "a job out of nothing")
+
+
 def check_fencing(store: Store) -> None:
     """A job that comes back from the dead cannot overwrite the one that replaced it."""
     study = store.create("a", {}).id

@@ -42,6 +42,7 @@ from maquette.testing.leases import (
     check_record,
     check_renew,
     check_start,
+    check_start_all,
 )
 from maquette.testing.store_steps import numbers, propose, running, told
 from maquette.trial import State
@@ -275,6 +276,7 @@ STORE_CHECKS: tuple[Callable[[Store], None], ...] = (
     check_proposer,
     check_proposer_expiry,
     check_start,
+    check_start_all,
     check_fencing,
     check_record,
     check_lost,

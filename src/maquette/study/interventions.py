@@ -1,4 +1,4 @@
-"""What users ask of a study from any process: stop, try this next, try that again."""
+"""Interventions of users, from any process: stop, try this next, try that again; as events."""
 
 from __future__ import annotations
 
