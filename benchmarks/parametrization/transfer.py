@@ -25,7 +25,7 @@ from fitting import vertex
 from torch.nn.functional import cross_entropy
 
 from maquette.bench.live.char_transformer.data import VOCABULARY, load_text
-from maquette.bench.live.char_transformer.model import CharTransformer
+from maquette.bench.live.char_transformer.model import EMBEDDING_STD, CharTransformer
 from maquette.bench.live.char_transformer.train import rate
 from maquette.nn import param_groups, plan, prepare
 
@@ -34,14 +34,16 @@ WIDTH, DEPTH, WEIGHT_DECAY = 64, 2, 0.1
 WIDE = (-1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5)  # octaves about the expected optimum
 NARROW = (-1.5, -0.5, 0.0, 0.5, 1.5)  # where runs are dear, and once another seed has been seen
 ALL = ("auto", "sp", "mup-package", "unit-package", "none", "sde", "everett+completep(0.5)+sde")
+LARGE = "auto, large embeddings"  # of standard deviation 1: they outweigh the branches at any depth
 # Rules, seconds a run at most, and seeds: in this order, so that what is cut short is the rest.
 TURNS = (
     (ALL, 2, (0, 1)),
     (("none", "sde"), 8, (0,)),
     (("auto",), 99, (0,)),
     (("auto",), 8, (1,)),
-    (("everett+completep(0.5)+sde",), 8, (0,)),
+    ((LARGE,), 8, (0,)),
     (("none",), 8, (1,)),
+    ((LARGE,), 8, (1,)),
     (("auto", "none"), 8, (2,)),
     (ALL, 8, (0, 1, 2)),
     (ALL, 99, (0, 1, 2)),
@@ -62,8 +64,12 @@ def ours(cell, lr):
         base |= {"batch": 1, "tokens": 1}
         target |= {"batch": batch, "tokens": tokens}
         rule = "auto"
-    p = plan(build, base, target, rule="auto" if rule == "none" else rule)
+    p = plan(build, base, target, rule="auto" if rule in ("none", LARGE) else rule)
     model = prepare(build(width, depth), p)
+    if rule == LARGE:
+        with torch.no_grad():
+            model.token.weight.div_(EMBEDDING_STD)
+            model.position.weight.div_(EMBEDDING_STD)
     return model, torch.optim.AdamW(
         param_groups(model, p, lr=lr, weight_decay=WEIGHT_DECAY), fused=True
     )
@@ -216,6 +222,7 @@ def chains(peers: bool):
     for rule in ("auto", "sp", *(("unit-package",) if peers else ()), HALF_DEPTH):
         first = unit if rule == "unit-package" else base
         out.append([(first, 0.0), *(((rule, WIDTH, d, 1, 1), 0.0) for d in (4, 8, 16))])
+    out.append([((LARGE, WIDTH, d, 1, 1), 0.0) for d in (DEPTH, 16)])
     for rule in ("none", "sde"):
         line = [
             ((rule if i else "none", WIDTH, DEPTH, t, 1), 0.0) for i, t in enumerate((1, 2, 4, 8))

@@ -244,3 +244,10 @@ def test_batch_and_tokens_act_only_where_the_base_names_them(char):
         assert g["betas"] == pytest.approx((1 - 0.1 / 4, 1 - 0.05 / 4))
     here = param_groups(model, p, lr=0.01, weight_decay=0.1, batch=8, tokens=1e6)
     assert [g["lr"] for g in here] == pytest.approx([h["lr"] for h in plain])
+
+
+def test_a_batch_rule_that_makes_momentum_very_slow_says_so():
+    point = {"width": 32, "depth": 2, "batch": 8, "tokens": 1e6}
+    p = plan(build, point, {**point, "tokens": 8e6})
+    with pytest.warns(UserWarning, match=r"beta1 = 0\.9875, an average over 80 steps"):
+        param_groups(build(32, 2), p, lr=0.01)

@@ -19,6 +19,12 @@ from maquette.scaling.parametrization import Meaning, converted
 
 _WRAPPERS = {"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 _PREPARED = "_maquette_prepared"
+SLOW = 0.98  # of beta1: beyond it the gradient's average lags by 50 steps and more
+_SLOW = (
+    "the batch rule asks for beta1 = {:.4g}, an average over {:.0f} steps: the share of the run "
+    "that it is at the base. Where that is much, it costs loss; leave tokens out of the plan's "
+    'base, or use rule="everett+completep+sde-batch"'
+)
 _MATRICES = ("embedding", "hidden", "readout", "tied", "router")
 
 
@@ -90,6 +96,8 @@ def param_groups(
         )
     n = run_factors(plan, batch, tokens)
     betas = n.betas(_pair(options.get("betas", (0.9, 0.95))))
+    if "betas" in plan.settings and n.beta1 != 1 and betas[0] > SLOW:
+        warnings.warn(_SLOW.format(betas[0], 1 / (1 - betas[0])), stacklevel=2)
     eps, decay_vectors = options.get("eps", EPS.get(part, 1e-8)), options.get("decay_vectors")
     groups: dict[tuple[float, float, float], dict[str, Any]] = {}
     for parameter, p in matched:
