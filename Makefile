@@ -66,7 +66,7 @@ lint: $(VENV)/.dev  ## style, types, layers, dependencies
 
 check: lint test  ## lint, then test
 
-bench: bench-startup bench-steplaw bench-demo  ## measure again what benchmarks/records holds, into build/bench (hours)
+bench: bench-startup bench-steplaw bench-demo bench-tuners  ## measure again what benchmarks/records holds, into build/bench (hours)
 
 bench-startup: $(VENV)/.core
 	$(BIN)/python benchmarks/startup/startup.py --repeats 20
@@ -82,6 +82,12 @@ bench-steplaw: $(VENV)/.dev
 bench-demo: $(VENV)/.dev
 	mkdir -p build/bench/demo
 	$(BIN)/python benchmarks/demo/measure.py --seeds 0 1 2 --out build/bench/demo/runs --record build/bench/demo
+
+# Adds what is missing to the records of tuners where they stand, and writes the README's tables.
+# Other tuners: maquette bench peers install, into MAQUETTE_PEERS.
+bench-tuners: $(VENV)/.dev
+	$(BIN)/python benchmarks/leaderboard/run.py
+	$(BIN)/python benchmarks/leaderboard/readme.py
 
 docs: $(VENV)/.docs  ## build the documentation to site/
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs site

@@ -188,6 +188,20 @@ class TestRuns:
         assert (done.ran, done.kept) == (4, 4)
         assert len(results.read(tmp_path)) == 8
 
+    def test_all_data_that_are_missing_are_named_before_anything_runs(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.undo()
+        (tmp_path / "data").mkdir()
+        monkeypatch.setenv("MAQUETTE_DATA", str(tmp_path / "data"))
+        catalogue.load.cache_clear()
+        table = {"tasks": ["synthetic/noisy", "fcnet/n*", "steplaw/to-429M-8B"]}
+        with pytest.raises(BenchmarkError) as found:
+            run(Plan(from_table("mixed", table), read(["random"]), 1), tmp_path / "out")
+        assert "naval_propulsion" in str(found.value)
+        assert "steplaw" in str(found.value)
+        assert not (tmp_path / "out" / "cells").exists()
+
     def test_damaged_results_are_named(self, tmp_path: Path) -> None:
         run(plan(seeds=1), tmp_path)
         one = next((tmp_path / "cells").rglob("0.json"))

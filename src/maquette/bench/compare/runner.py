@@ -6,7 +6,7 @@ import atexit
 import json
 import multiprocessing
 import signal
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, final
 
+from maquette.bench.catalogue import load
 from maquette.bench.compare import results
 from maquette.bench.compare.cell import Cell, Done, Peers, run_cell
 from maquette.bench.compare.environment import describe
@@ -87,7 +88,8 @@ def run(
     Raises
     ------
     BenchmarkError
-        If the folder holds another comparison, a task cannot be loaded, or a process dies.
+        If the folder holds another comparison, tasks cannot be loaded (all of these are named,
+        before anything is run), or a process dies.
     """
     enter(folder, plan)
     environment = describe(reopen(folder).optimizers)
@@ -95,6 +97,7 @@ def run(
     cells = plan.cells()
     kept = results.states(folder)
     todo = [c for c in cells if not _is_settled(kept.get(results.key(c)), retry)]
+    _look(todo)
     states: dict[str, int] = {}
     messages: dict[str, str] = {}
     spent = [0.0, 0.0]
@@ -114,6 +117,20 @@ def run(
                 progress(len(cells) - len(todo) + count, len(cells), result)
     ran = sum(states.values())
     return Summary(ran, len(cells) - ran, states, messages, spent[0], spent[1])
+
+
+def _look(todo: Sequence[Cell]) -> None:
+    """Load every task once, so that what is missing is said before hours are spent on others."""
+    problems: dict[str, None] = {}
+    hint: str | None = None
+    for task in dict.fromkeys(cell.task for cell in todo):
+        try:
+            load(task)
+        except BenchmarkError as error:
+            problems |= dict.fromkeys(error.problems)
+            hint = hint or error.hint
+    if problems:
+        raise BenchmarkError(list(problems), hint=hint)
 
 
 def _is_settled(state: str | None, retry: bool) -> bool:
