@@ -57,11 +57,12 @@ def table(cells: dict[Key, Cell]) -> None:
         rule, width, depth, tokens, batch = key
         if (tokens, batch) != (1, 1) or rule in ("none", "sde"):
             continue
-        base: Key = ("unit-package" if rule == "unit-package" else "sp", 64, 2, 1, 1)
+        own = rule == "unit-package" or "large" in rule  # another model: a base of its own
+        base: Key = (rule if own else "sp", 64, 2, 1, 1)
         moved, error, n = drift(cells, key, base)
         shown = "0" if key == base else f"{moved:+.2f} ± {error:.2f}"
         best = np.mean([min(v.values()) for v in cells[key].values()])
-        name = {"sp": "all but unit-package"}.get(rule, rule) if key == base else rule
+        name = {"sp": "all others"}.get(rule, rule) if key == base else rule
         at = vertex(over(cells[base], set(cells[key])))
         print(f"| {name} | {width} | {depth} | {n} | {vertex(cells[key]):.2f} | {shown} "
               f"| {best:.3f} | {excess(cells[key], at):.2f} % |")  # fmt: skip
