@@ -121,16 +121,18 @@ def _lines(
     section: Section, curves: Array, label: str, width: float = 340.0, height: float = 230.0
 ) -> str:
     drawn = np.clip(curves, _FLOOR, None)
+    counted = section.unit == "trials"
+    grid = section.grid if counted else section.grid / section.grid[-1]
     chart = Panel(
-        Axis(section.grid.tolist(), log=True, room=0.0),
+        Axis(grid.tolist(), log=True, room=0.0),
         Axis(drawn.ravel().tolist(), log=True),
         f"regret against {section.unit}, {label}",
         width,
         height,
     )
-    chart.grid(section.unit, "regret")
+    chart.grid("trials" if counted else f"share of the budget of {section.unit}", "regret")
     for i, name in enumerate(section.optimizers):
-        xs, ys = _stairs(section.grid, drawn[i])
+        xs, ys = _stairs(grid, drawn[i])
         chart.line(xs, ys, f"series o{i % _COLOURS}", f"{name}: {drawn[i][-1]:.4g}")
     return chart.svg()
 

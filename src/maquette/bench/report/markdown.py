@@ -14,6 +14,7 @@ from maquette.report.words import short
 
 # A bootstrap of fewer seeds than this understates the spread badly.
 _FEW = 5
+_BUDGETS = {"trials": "{:g} trials", "seconds": "{:g} simulated seconds", "cost": "{:.4g} of cost"}
 
 
 def markdown(plan: Plan, sections: Sequence[Section], left: Sequence[tuple[str, str]]) -> str:
@@ -38,11 +39,12 @@ def markdown(plan: Plan, sections: Sequence[Section], left: Sequence[tuple[str, 
 def told(plan: Plan) -> str:
     """Say in a sentence how every run was made."""
     suite = plan.suite
-    budget = ", ".join(f"{value:g} {name}" for name, value in suite.budget.items())
+    budget = ", ".join(_BUDGETS[name].format(value) for name, value in suite.budget.items())
     workers = f"{suite.workers} virtual worker" + ("s" if suite.workers > 1 else "")
     own = "its own start" if not suite.initial + suite.warm else "a shared start"
+    where = "Runs are made at proxies, and judged at the target. " if suite.proxies else ""
     return (
-        f"Every run has a budget of {budget}, {workers} and {own}; seeds are paired. Regret is "
+        f"Every run has a budget of {budget}, {workers} and {own}; seeds are paired. {where}Regret is "
         "(true loss of the recommended config - optimum) / (loss of the median config - optimum)."
     )
 
