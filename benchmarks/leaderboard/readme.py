@@ -37,11 +37,11 @@ COPIES = {**OURS, "auto": "Maquette's search, copied"}
 
 
 def table(record: str) -> str:
-    """Return the table of the section that holds most optimizers."""
+    """Return the table of the section that rests on most runs."""
     folder = ROOT / RECORDS / record
     plan = reopen(folder)
     sections, _ = gather(results.read(folder), plan)
-    section = max(sections, key=lambda s: (len(s.optimizers), s.seeds))
+    section = max(sections, key=lambda s: len(s.optimizers) * len(s.tasks) * s.seeds)
     head = "| tuner | mean rank | regret | beats random | runs | |\n" + "| --- " * 6 + "|"
     known = COPIES if plan.suite.proxies else OURS
     return "\n".join([head, *_lines(section, record, known)])

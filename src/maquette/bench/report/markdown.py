@@ -44,8 +44,9 @@ def told(plan: Plan) -> str:
     own = "its own start" if not suite.initial + suite.warm else "a shared start"
     where = "Runs are made at proxies, and judged at the target. " if suite.proxies else ""
     return (
-        f"Every run has a budget of {budget}, {workers} and {own}; seeds are paired. {where}Regret is "
-        "(true loss of the recommended config - optimum) / (loss of the median config - optimum)."
+        f"Every run has a budget of {budget}, {workers} and {own}; seeds are paired. {where}"
+        "Regret is (true loss of the recommended config - optimum) / (loss of the median config - "
+        "optimum)."
     )
 
 
