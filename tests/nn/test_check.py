@@ -64,14 +64,9 @@ def test_depth_is_seen_where_branches_are_not_scaled():
     build = Case(Kind()).build
     sound = check(build, **sizes)
     assert sound.ok, str(sound)
-    assert sound.of("given", "depth")
-    copied = check(build, rule="sp", **sizes)
-    codes = {f.code for f in copied.faults}
+    codes = {f.code for f in check(build, rule="sp", **sizes).faults}
     assert "depth" in codes
     assert "update" in codes
-    # Branches that are not scaled add up to a stream that grows with their number.
-    assert copied.stream.exponent > 0.3
-    assert "goes as depth^+" in str(copied)
 
 
 @pytest.mark.parametrize(

@@ -241,7 +241,6 @@ def _slopes(
         template: Callable[[str], str] = body.layers.template if body else starred
         out["update", "depth"] = slopes(cells, "update", "depth", template)
         out["output", "depth"] = slopes(cells, "output", "depth")
-        out["given", "depth"] = slopes(cells, "given", "depth")
     return out
 
 

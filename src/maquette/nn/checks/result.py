@@ -7,18 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
-from maquette.nn.checks.faults import EXACT, FLAT, LIMIT, Fault, beyond, layer
+from maquette.nn.checks.faults import FLAT, LIMIT, Fault, layer
 from maquette.nn.checks.slopes import Slope
 from maquette.nn.checks.sweep import Sweep
 from maquette.scaling.verdict import Finding, Level, Verdict
 
 SHOWN = ("update", "aligned", "activation", "epsilon")
 _MOST = 10
-_STREAM = (
-    "Before training the stream that enters {} goes as depth^{:+.2f}: the same updates weigh more "
-    "in a smaller one, so the best rate may follow it. Larger embeddings or a deeper base change "
-    "less."
-)
 
 
 @final
@@ -66,20 +61,6 @@ class Check:
     def of(self, quantity: str, axis: str = "width") -> dict[str, Slope]:
         """Return the slopes of one quantity by name."""
         return {s.name: s for s in self.slopes if (s.quantity, s.axis) == (quantity, axis)}
-
-    @property
-    def stream(self) -> Slope | None:
-        """How the residual stream's size before training follows the depth, if it does.
-
-        It is seen where the stream ends, at the module outside the layers whose input follows the
-        depth most. Updates act on what the stream is made of by its size: where branches' initial
-        values outweigh the embedding at the smallest depth, it shrinks with rules that divide
-        branches by the depth, and the best rate falls with it.
-        """
-        ends = [s for s in self.of("given", "depth").values() if layer(s.name) == s.name]
-        ends = [s for s in ends if not any(part.isdigit() for part in s.name.split("."))]
-        last = max(ends, key=lambda s: abs(s.exponent), default=None)
-        return last if last is not None and beyond(last, EXACT) else None
 
     @property
     def figure(self) -> dict[str, Any]:
@@ -162,8 +143,6 @@ class Check:
         lines += ["", *self._table()]
         for sweep in self.sweeps:
             lines += ["", str(sweep)]
-        if self.stream is not None:
-            lines += ["", _STREAM.format(self.stream.name, self.stream.exponent)]
         if self.made:
             lines += ["", f"Data: {self.made}."]
         return "\n".join(lines)
