@@ -18,11 +18,24 @@ _WRITES = re.compile(rb"COMMIT\x00|\{(proposed|started|reported|ended|requeued)[
 # client was cut off.
 Cut = Literal["before", "after", "late"]
 
+# The message by which a server tells the number of its process, and a key.
+_KEY = re.compile(rb"(K\x00\x00\x00\x0c)[\x00-\xff]{4}")
+
+
+def _refusal(message: str) -> bytes:
+    fields = b"SFATAL\0VFATAL\0C08P01\0M" + message.encode() + b"\0\0"
+    return b"E" + (len(fields) + 4).to_bytes(4, "big") + fields
+
 
 class Proxy:
-    """Passes bytes on; once `cut` is set, the next write costs its client the connection."""
+    """Passes bytes on; once `cut` is set, the next write costs its client the connection.
 
-    def __init__(self, url: str) -> None:
+    `pooler`: like pgbouncer it takes no settings at the start of a session, and makes up the number
+    of the server's process.
+    """
+
+    def __init__(self, url: str, *, pooler: bool = False) -> None:
+        self._pooler = pooler
         self._split = urlsplit(url)
         self._there = (self._split.hostname or "127.0.0.1", self._split.port or 5432)
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -49,6 +62,11 @@ class Proxy:
     def _requests(self, client: socket.socket, server: socket.socket) -> None:
         with contextlib.suppress(OSError), server:
             while data := client.recv(1 << 16):
+                if self._pooler and b"\x00options\x00" in data:
+                    client.sendall(_refusal("unsupported startup parameter: options"))
+                    client.shutdown(socket.SHUT_RDWR)
+                    server.shutdown(socket.SHUT_RDWR)
+                    return
                 if self.cut is not None and _WRITES.search(data):
                     how, self.cut = self.cut, None
                     self.cuts += 1
@@ -64,6 +82,8 @@ class Proxy:
     def _answers(self, client: socket.socket, server: socket.socket) -> None:
         with contextlib.suppress(OSError), client:
             while data := server.recv(1 << 16):
+                if self._pooler:
+                    data = _KEY.sub(lambda m: m[1] + b"\0\0\0\x07", data, count=1)
                 client.sendall(data)
 
     def close(self) -> None:
@@ -74,9 +94,9 @@ class Proxy:
 
 
 @contextlib.contextmanager
-def proxied(url: str) -> Iterator[Proxy]:
+def proxied(url: str, *, pooler: bool = False) -> Iterator[Proxy]:
     """Serve a proxy before the server of `url`."""
-    proxy = Proxy(url)
+    proxy = Proxy(url, pooler=pooler)
     threading.Thread(target=proxy.serve, daemon=True).start()
     try:
         yield proxy

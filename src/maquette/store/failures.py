@@ -44,11 +44,16 @@ _POSTGRESQL: dict[str, tuple[str, str]] = {
     "28000": ("refused the user", "check the user in the URL and the server's pg_hba.conf"),
     "3D000": ("has no database of that name", "create it: createdb NAME"),
     "25006": ("cannot be written: it is read-only", "name the primary server, not a replica"),
+    "57014": (
+        "did not finish a statement in time",
+        "raise statement_timeout for this user: ALTER ROLE ... SET statement_timeout = '60s'",
+    ),
     "42501": ("lacks a permission", "the user needs to create and write tables"),
 }
-# These may mend themselves, so a writer tries again for a while.
-_PASSING = frozenset({"FULL", "IOERR", "53100"})
-_LOCKED = ("55P03", "40P01", "40001", "57014")
+# These may mend themselves, so a writer tries again for a while. A server that may not be written
+# is the old primary, or the new one before it is promoted; a study never begins on one.
+_PASSING = frozenset({"FULL", "IOERR", "53100", "57014", "25006"})
+_LOCKED = ("55P03", "40P01", "40001")
 # Classes of PostgreSQL's states that say something of the statement or the schema: no server that
 # does not answer, and not mended by waiting.
 _REFUSED = ("22", "23", "42", "0A")

@@ -83,8 +83,11 @@ def ensure(engine: Engine, url: str, *, write: bool) -> None:
     StoreError
         If the database belongs to another program, or is empty and cannot be written.
     """
+    postgres = engine.dialect.name == "postgresql"
     with engine.connect().execution_options(maquette_read=True) as connection:
         found = _version(connection, url)
+        if write and postgres:
+            _refuse_replica(connection, url)
     if found == len(STEPS):
         return
     if not write:
@@ -94,7 +97,6 @@ def ensure(engine: Engine, url: str, *, write: bool) -> None:
             f"{url} was written by an older Maquette and must be brought forward first",
             hint="open it once for writing: maquette run, or maquette.store.open_store(url)",
         )
-    postgres = engine.dialect.name == "postgresql"
     if postgres:
         engine = engine.execution_options(isolation_level="READ COMMITTED")
     with engine.begin() as connection:
@@ -108,6 +110,14 @@ def ensure(engine: Engine, url: str, *, write: bool) -> None:
             connection.execute(
                 meta.insert(), [{"key": key, "value": value} for key, value in values.items()]
             )
+
+
+def _refuse_replica(connection: Connection, url: str) -> None:
+    if connection.exec_driver_sql("SHOW transaction_read_only").scalar_one() == "on":
+        raise StoreError(
+            f"{url} cannot be written: it is a replica, or its user may only read",
+            hint="name the primary server, or several hosts and target_session_attrs=read-write",
+        )
 
 
 def _version(connection: Connection, url: str) -> int:

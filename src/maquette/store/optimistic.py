@@ -20,10 +20,10 @@ from sqlalchemy.exc import DBAPIError
 from maquette.errors import StoreError
 from maquette.events import Body, Ended, Event, Reported, Requeued, kind_of
 from maquette.store import codec
+from maquette.store.backend import BACKEND, Backend
 from maquette.store.failures import explain
 from maquette.store.ledger import Head, Lease, Ledger
 from maquette.store.owner import provably_dead
-from maquette.store.postgres import BACKEND, Backend
 from maquette.store.postgres_sql import LOOK, statement
 
 T = TypeVar("T")

@@ -39,8 +39,8 @@ from maquette.store.schema import Clock, events, studies
 from maquette.store.under_lock import HELD, lease_map, read_leases, write_events, write_leases
 
 if TYPE_CHECKING:
+    from maquette.store.backend import Backend
     from maquette.store.optimistic import View
-    from maquette.store.postgres import Backend
 
 T = TypeVar("T")
 _NO_LIMIT = 2**62
