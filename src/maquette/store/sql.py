@@ -191,6 +191,7 @@ class SQLStore:
 
         `view` and `still` are as for `optimistic.Turn`, where that is used.
         """
+        before = self._known.get(study, 0)
         if self._postgres:
             from maquette.store import optimistic
 
@@ -204,8 +205,7 @@ class SQLStore:
                     raise explain(self._url, doubt.__cause__) from doubt.__cause__
                 done = doubt.result, events
             if done is not None:
-                if done[1]:
-                    self._note(study, done[1][-1].number)
+                self._go_on(study, before, done[1])
                 return done
         return self._locked_turn(study, jobs, act)
 
@@ -213,7 +213,7 @@ class SQLStore:
         self, study: int, jobs: Iterable[int], act: Callable[[Ledger], T]
     ) -> tuple[T, list[Event]]:
         """Run one transaction that has the lock from its start."""
-        committing, written = False, list[Event]()
+        before, committing, written = self._known.get(study, 0), False, list[Event]()
         try:
             with self._writing() as connection:
                 found = connection.execute(_HEAD, {"study": study}).first()
@@ -230,8 +230,7 @@ class SQLStore:
             cut = isinstance(error.__cause__, DBAPIError) and error.__cause__.connection_invalidated
             if not (committing and cut and written and self._arrived(study, written[0])):
                 raise
-        if written:
-            self._note(study, written[-1].number)
+        self._go_on(study, before, written)
         return result, written
 
     def _arrived(self, study: int, event: Event) -> bool:
@@ -274,6 +273,19 @@ class SQLStore:
                         hint="once the store answers, look whether it is there before you repeat",
                     ) from error
             time.sleep(0.2)
+
+    def _go_on(self, study: int, before: int, written: Sequence[Event]) -> None:
+        """Take in what was written; StoreError if events up to `before` are there no more."""
+        if not written:
+            return
+        if written[0].number <= before:
+            raise StoreError(
+                f"{self._url} has lost events: {before} had been seen, and number "
+                f"{written[0].number} was given again",
+                hint="a failover or a restored copy lost the last ones; run the same command "
+                "again, which reads the study anew",
+            )
+        self._note(study, written[-1].number)
 
     def _note(self, study: int, last: int) -> None:
         """Remember how far a study is known to go."""
