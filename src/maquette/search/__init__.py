@@ -11,6 +11,7 @@ from maquette.search.blendsearch import BlendSearch as BlendSearch
 from maquette.search.cem import CEM as CEM
 from maquette.search.cfo import CFO as CFO
 from maquette.search.cmaes import CMAES as CMAES
+from maquette.search.cqr import CQR as CQR
 from maquette.search.de import DE as DE
 from maquette.search.designed import Designed as Designed
 from maquette.search.forest import Forest as Forest
@@ -30,6 +31,7 @@ SEARCHERS: Mapping[str, Callable[[], Searcher]] = MappingProxyType(
         "cem": CEM,
         "cfo": CFO,
         "cmaes": CMAES,
+        "cqr": CQR,
         "de": DE,
         "designed": Designed,
         "forest": Forest,

@@ -1,4 +1,4 @@
-"""What acquisition functions ask of a model of a loss, whatever is behind it."""
+"""What every model of a loss offers, and what acquisition functions ask of one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,20 @@ from numpy.typing import NDArray
 from maquette.surrogate.gp import Points
 
 Array = NDArray[np.float64]
+
+
+@runtime_checkable
+class Predicted(Protocol):
+    """What all models of a loss share: mean, variance, quantiles and samples."""
+
+    def predict(self, at: Points) -> tuple[Array, Array]:
+        """Return mean and variance at m points, each of shape (m,)."""
+
+    def quantile(self, at: Points, q: float) -> Array:
+        """Return the q-quantile of the function's value at m points, shape (m,)."""
+
+    def sample(self, at: Points, rng: np.random.Generator, draws: int = 1) -> Array:
+        """Return samples at m points, shape (draws, m); joint ones where the model has them."""
 
 
 @runtime_checkable
