@@ -27,6 +27,8 @@ def without_secrets(text: str) -> str:
     Names are those that end in ``token`` or hold ``password``, ``secret`` or ``api_key``, before
     ``=``, as keys of JSON, and as options. A text that was masked stays as it is.
     """
+    if not text:
+        return text
     text = _URL.sub(f"://{HIDDEN}@", text)
     text = _BEARER.sub(rf"\1{HIDDEN}", text)
     return _NAMED.sub(rf"\1{HIDDEN}", text)

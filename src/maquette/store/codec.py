@@ -14,7 +14,7 @@ import contextlib
 import gc
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields
 from operator import attrgetter
 from typing import Any, cast, final, get_args
@@ -24,7 +24,6 @@ from maquette.events import (
     Body,
     BudgetChanged,
     Ended,
-    Proposed,
     Requeued,
     Row,
     SpaceChanged,
@@ -53,9 +52,8 @@ _FIELDS: dict[type[Any], tuple[tuple[str, Any], ...]] = {
     cls: _defaults(cls) for cls in get_args(Body)
 }
 _VALUES = {cls: attrgetter(*(f.name for f in fields(cls))) for cls in get_args(Body)}
-# These hold nothing mutable if their fields are scalars, or nothing that is not their own: the
-# ledger makes every proposal anew when it numbers it.
-_OWN = (Started, Requeued, BudgetChanged, Proposed)
+# These hold nothing mutable if their fields are scalars.
+_FLAT = (Started, Requeued, BudgetChanged)
 _NUMBERS = frozenset((float, int, bool, type(None)))
 _SCALARS = _NUMBERS | {State}
 
@@ -157,11 +155,11 @@ def collector_paused(count: int) -> Iterator[None]:
 
 
 def copied(body: Body) -> Body:
-    """Return a ledger's body, sharing nothing mutable, as a store on disk would give it back."""
+    """Return a body that shares nothing mutable, as a store on disk would give it back."""
     cls: Any = type(body)
     values = () if cls is SpaceChanged else _VALUES[cls](body)
-    if values and all(map(_is_plain, values)):  # an order of magnitude faster than through JSON
-        if cls in _OWN:
+    if values and _are_plain(values):  # an order of magnitude faster than through JSON
+        if cls in _FLAT:
             return body
         same: Body = cls(*[dict(v) if type(v) is dict else v for v in values])
         return same
@@ -169,21 +167,21 @@ def copied(body: Body) -> Body:
     return decode(kind_of(body), trial, job, loads(encode(body)))
 
 
-def _is_plain(value: Any) -> bool:
-    """Whether a body's field comes back from JSON as it is: a scalar, or a mapping of scalars."""
-    kind = type(value)
-    if kind in _SCALARS:
-        return True
-    if kind is str:
-        return bool(value.isascii())
-    if kind is dict:
-        for key, item in value.items():
-            if type(key) is not str or not key.isascii():
-                return False
-            if type(item) not in _NUMBERS and not (type(item) is str and item.isascii()):
-                return False
-        return True
-    return kind is tuple and not value
+def _are_plain(values: Iterable[Any]) -> bool:
+    """Whether values come back from JSON as they are: scalars, and mappings of scalars."""
+    for value in values:
+        kind = type(value)
+        if kind in _SCALARS:
+            continue
+        if kind is dict:
+            for key, item in value.items():
+                if type(key) is not str or not key.isascii():
+                    return False
+                if type(item) not in _NUMBERS and not (type(item) is str and item.isascii()):
+                    return False
+        elif not (kind is str and value.isascii()) and not (kind is tuple and not value):
+            return False
+    return True
 
 
 def _plain(value: Any) -> Any:

@@ -108,10 +108,7 @@ class Ledger:
             self.changes[body.job] = None
 
     def _number(self, draft: Proposed, basis: int) -> tuple[int, int]:
-        """Number a proposal, queue its job, and return its trial and job.
-
-        The body's mappings are its own, see `codec.copied`.
-        """
+        """Number a proposal, queue its job, and return its trial and job."""
         if draft.trial == -1:
             trial = self.trials
             self.trials += 1
@@ -129,15 +126,15 @@ class Ledger:
             Proposed(  # by hand: `replace` takes as long as all the rest
                 trial,
                 job,
-                None if draft.config is None else dict(draft.config),
-                dict(draft.until),
-                dict(draft.scale),
+                draft.config,
+                draft.until,
+                draft.scale,
                 draft.instance,
                 draft.first_step,
                 draft.start,
                 draft.final,
                 draft.origin,
-                dict(draft.why),
+                draft.why,
                 basis,
             )
         )
