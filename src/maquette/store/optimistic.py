@@ -24,7 +24,7 @@ from maquette.store.backend import BACKEND, Backend
 from maquette.store.failures import explain
 from maquette.store.ledger import Head, Lease, Ledger
 from maquette.store.owner import provably_dead
-from maquette.store.postgres_sql import LOOK, statement
+from maquette.store.postgres_sql import LOOK, READ, statement
 
 T = TypeVar("T")
 TRIES: Final = 4
@@ -153,6 +153,13 @@ def take(engine: Engine, url: str, turn: Turn[T]) -> tuple[T, list[Event]] | Non
             return result, events
         view = None
     return None
+
+
+def read(engine: Engine, url: str, study: int, after: int, last: int) -> Sequence[Any]:
+    """Read the rows of the events above `after`, up to `last`."""
+    values = {"study": study, "after": after, "last": last}
+    with _line(engine, url) as (line, backend):
+        return line.execute(READ, values, prepare=not backend.pooled).fetchall()
 
 
 @contextmanager

@@ -19,6 +19,12 @@ WHERE s.id = %(study)s
 """
 """Reads a study's head and some of its leases."""
 
+READ: Final = """
+SELECT number, time, kind, trial, job, body FROM events
+WHERE study = %(study)s AND number > %(after)s AND number <= %(last)s ORDER BY number
+"""
+"""Reads events: what drivers do most, and several times cheaper than through SQLAlchemy."""
+
 _HEAD = """
 WITH locked AS MATERIALIZED (
     SELECT id, n_events, n_trials, n_jobs FROM studies WHERE id = %(study)s FOR UPDATE

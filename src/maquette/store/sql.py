@@ -171,9 +171,15 @@ class SQLStore:
     def read(self, study: int, after: int = 0, limit: int | None = None) -> Events:
         """Return the events numbered above `after`, in order; at most the first `limit`."""
         last = _NO_LIMIT if limit is None else after + limit
-        with self._reading() as connection:
-            sought = {"study": study, "after": after, "last": last}
-            rows: Sequence[Any] = connection.execute(_READ, sought).fetchall()
+        rows: Sequence[Any]
+        if self._postgres:
+            from maquette.store import optimistic
+
+            rows = optimistic.read(self._own_engine(), self._url, study, after, last)
+        else:
+            with self._reading() as connection:
+                sought = {"study": study, "after": after, "last": last}
+                rows = connection.execute(_READ, sought).fetchall()
         if rows:
             self._note(study, rows[-1][0])
         return Events(rows, _FORM)
