@@ -110,7 +110,12 @@ class Recipe:
             "validation": self.validation.to_json() if self.validation is not None else None,
             "next_run": self.next_run.to_json() if self.next_run is not None else None,
             "cost": cost,
-            "rule": self.rule or None,
+            **(self._roles() if self.roles else {}),
+        }
+
+    def _roles(self) -> dict[str, Any]:
+        return {
+            "rule": self.rule,
             "roles": {k: dict(v) for k, v in self.roles.items()},
             "multipliers": dict(self.multipliers),
         }
