@@ -13,6 +13,7 @@ from maquette.search.machine import Told, folded
 from maquette.space import Choice, Float, Int, Space
 from maquette.testing.problems import problem
 from maquette.testing.script import Script, ask, search
+from maquette.trial import Job, State, Suggestion
 
 PLANE = Space({"x": Float(0, 1), "y": Float(0, 1)})
 BITS = Space({**{f"b{i}": Choice([0, 1]) for i in range(6)}, "n": Int(1, 30), "x": Float(0, 1)})
@@ -57,8 +58,31 @@ def test_a_child_takes_the_place_of_its_parent_if_it_is_no_worse():
     assert state.X[1].tolist() == [0.1, 0.1]
     state = de.step(state, Told(13, np.full(2, 0.8), on, (0, 3.0)))
     assert state.X[1].tolist() == [0.8, 0.8]
-    state = de.step(state, Told(17, np.full(2, 0.9), on, (2, 0.0)))
+    state = de.step(state, Told(17, np.full(2, 0.9), on, (3, 0.0)))
     assert state.X[1].tolist() == [0.8, 0.8]
+
+
+def test_who_was_stopped_later_stands_before_who_was_stopped_sooner():
+    script = Script(problem(PLANE))
+    for steps, loss, end in ((3, 0.5, "stopped"), (9, 0.9, "stopped"), (9, 0.7, "stopped")):
+        job = script.propose(Job(Suggestion({"x": 0.1 * loss, "y": 0.5})))
+        script.report(job, float(steps), loss)
+        script.end(job, state=State(end))
+    script.try_config({"x": 0.9, "y": 0.9}, state=State.OOM)
+    script.try_config({"x": 0.8, "y": 0.8}, loss=5.0)
+    state = folded(DE(), script.history)
+    assert state.order.tolist() == [4, 2, 1, 0, 3]
+
+
+def test_trials_that_wait_at_a_rung_compete():
+    script = Script(problem(PLANE))
+    for i in range(10):
+        job = script.propose(Job(Suggestion({"x": 0.7 + 0.01 * i, "y": 0.7}), final=False))
+        script.report(job, 1.0, 1.0 + i)
+        script.end(job, 1.0 + i)
+    found = np.array([list(s.config.values()) for s in ask(script.history, DE(), n=5)])
+    assert {s.origin for s in ask(script.history, DE())} == {"de"}
+    assert np.abs(found - 0.72).max() < 0.15
 
 
 def test_a_batch_larger_than_the_population_and_a_budget_smaller_than_it():

@@ -132,7 +132,7 @@ class CEM:
         state = replace(state, waiting=())
         if ranked[0].standing == ranked[-1].standing:
             return state
-        worth = [t for t in ranked if t.standing[0] == ranked[0].standing[0] < 2]
+        worth = [t for t in ranked if t.standing[0] == ranked[0].standing[0] < 3]
         elite = tuple(worth[: max(2, round(self.rho * self.population))])
         return self._fitted(replace(state, elite=elite, generation=state.generation + 1))
 

@@ -35,7 +35,7 @@ Array = NDArray[np.float64]
 # How much farther from the defaults every restart begins, as a share of all ranges.
 FARTHER = 0.1
 # Worse than any trial.
-UNKNOWN = (3, 0.0)
+UNKNOWN = (4, 0.0)
 # Names the stream of random numbers of restarts.
 _RESTART = 2021
 

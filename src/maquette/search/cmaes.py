@@ -9,8 +9,8 @@ pulled towards directions that paid and, actively, away from those that did not 
   config farther from the mean than a draw would be is taken in at that distance [2].
 - A coordinate that does not exist in a config, and where within its cell a whole number lay, are
   drawn from the distribution in force: no information, and no bias.
-- Trials that break a constraint rank after those that do not, stopped and failed ones last; equal
-  ones share their weights, and where all are equal nothing is learned.
+- Trials that break a constraint rank after those that do not, then stopped ones by how far they
+  came, failed ones last; equal ones share their weights, and where all are, nothing is learned.
 - When a search has converged it starts again at random, by turns with a doubled population and
   with a small one and a small step, each for as many trials (BIPOP [3]), or always doubled (IPOP).
 

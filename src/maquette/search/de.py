@@ -9,6 +9,8 @@ and u takes the place of x if it is not worse. As in DEHB [3]
 
 - the trial's number names its place, so that results may come late and in any order: whatever ends
   competes with who is there by then;
+- with ``ASHA(mode="promote")`` trials that wait at a rung compete too: who came farther is better,
+  at the same rung who has the lower loss;
 - a gene outside its range is drawn anew;
 - configs are decoded from a cube of numbers. But where within its cell a whole number lay is drawn
   anew, and a choice has no differences: where b and c differ it is drawn anew with probability F.
@@ -45,9 +47,9 @@ from maquette.history import History, Problem
 from maquette.search.cell import one_metric
 from maquette.search.climb import Ground
 from maquette.search.genes import fallback, known, latent, opened, untried
-from maquette.search.machine import Told, folded
+from maquette.search.machine import Standing, Told, folded, so_far
 from maquette.space import Space
-from maquette.trial import Suggestion
+from maquette.trial import State, Suggestion
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -103,6 +105,10 @@ class DE:
         """Return `n` configs: the first population, then children of the one in force."""
         one_metric(history, "de")
         state = folded(self, history)
+        for trial in history.pending:  # at a rung, where most of them will stay
+            if trial.state is State.PAUSED:
+                told = Told(trial.number, trial.row, trial.active, so_far(trial))
+                state = self.step(state, told)
         ground, tried = Ground(history.space, history.domain), known(history)
         out: list[Suggestion] = []
         for number in range(len(history.trials), len(history.trials) + n):
@@ -177,7 +183,7 @@ class Population:
     Z: Array
     X: Array
     active: Mask
-    standing: tuple[tuple[int, float] | None, ...]
+    standing: tuple[Standing | None, ...]
     restarts: int = 0
 
     def empty(self, place: int) -> bool:

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maquette.search.genes import dimensions, latent, normal, widths
-from maquette.search.machine import Told
+from maquette.search.machine import Standing, Told
 from maquette.space import Space
 
 Array = NDArray[np.float64]
@@ -68,7 +68,7 @@ class Ball:
     z: Array
     row: Array
     active: Mask
-    standing: tuple[int, float]
+    standing: Standing
     step: float
     failures: int = 0
     failed: Array | None = None
@@ -114,7 +114,7 @@ class Steps:
 
     def after(self, ball: Ball, told: Told) -> Ball:
         """Return the search after one of its trials has ended."""
-        lost = ball.standing[0] == 2
+        lost = ball.standing[0] == 3
         if told.standing < ball.standing:
             z = latent(self.space, self.seed, told, ball.z)
             step = self.first if lost else ball.step

@@ -17,11 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maquette.columns import Finished
-from maquette.history import History, Problem
+from maquette.history import History, Problem, TrialRecord
+from maquette.trial import State
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 S = TypeVar("S")
+Standing = tuple[float, ...]
 
 
 @final
@@ -37,8 +39,9 @@ class Told:
         Its config in the unit cube and the activity mask, shape (d,).
     standing
         Sorts trials, best first: (0, loss) for a result, (1, violation) where a constraint on a
-        metric is broken, (2, 0) without a result. With a scale the loss is replaced by the trial's
-        place among those of its cell so far, in [0, 1].
+        metric is broken, (2, -step, loss) for one that was stopped early, after its last report:
+        who came farther was better; (3, 0) without anything. With a scale the loss of a result is
+        replaced by the trial's place among those of its cell so far, in [0, 1].
     cost
         What it cost, in the study's unit.
     """
@@ -46,7 +49,7 @@ class Told:
     trial: int
     x: Array
     active: Mask
-    standing: tuple[int, float]
+    standing: Standing
     cost: float = 0.0
 
 
@@ -66,10 +69,10 @@ def folded(machine: Machine[S], history: History) -> S:
     folding: _Folding[S] = history.memo.kept(
         (_Folding, type(machine), machine), lambda: _Folding(machine, history.problem)
     )
-    return folding.upto(history.finished)
+    return folding.upto(history)
 
 
-def places(standings: Sequence[tuple[int, float]]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def places(standings: Sequence[Standing]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the order of standings (n,), best first, and for each place the first one tied."""
     order = np.array(sorted(range(len(standings)), key=lambda i: standings[i]), dtype=np.intp)
     tied = np.arange(len(order))
@@ -77,6 +80,13 @@ def places(standings: Sequence[tuple[int, float]]) -> tuple[NDArray[np.intp], ND
         if standings[order[k]] == standings[order[k - 1]]:
             tied[k] = tied[k - 1]
     return order, tied
+
+
+def so_far(trial: TrialRecord) -> Standing:
+    """Return how a trial stands that has not come to its end, by its last report."""
+    if not trial.losses or not np.isfinite(trial.losses[-1]):
+        return (3, 0.0)
+    return (2, -float(trial.steps[-1]), float(trial.losses[-1]))
 
 
 @final
@@ -89,20 +99,23 @@ class _Folding(Generic[S]):
         self._known = 0
         self._losses: dict[tuple[float, ...], list[float]] = {}
 
-    def upto(self, finished: Finished) -> S:
+    def upto(self, history: History) -> S:
+        finished = history.finished
         violation = finished.violation
         for i in range(self._known, len(finished)):
             x, active = finished.X[i].copy(), finished.active[i].copy()
             standing = self._standing(finished, i, float(violation[i]))
+            if finished.state[i] == State.STOPPED:
+                standing = so_far(history.trials[int(finished.trial[i])])
             told = Told(int(finished.trial[i]), x, active, standing, float(finished.cost[i]))
             self._state = self._machine.step(self._state, told)
         self._known = len(finished)
         return self._state
 
-    def _standing(self, finished: Finished, i: int, violation: float) -> tuple[int, float]:
+    def _standing(self, finished: Finished, i: int, violation: float) -> Standing:
         loss = float(finished.losses[i, 0])
         if not np.isfinite(loss):
-            return (2, 0.0)
+            return (3, 0.0)
         if violation > 0:
             return (1, violation)
         if not finished.scale.shape[1]:
