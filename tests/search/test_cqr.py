@@ -79,8 +79,7 @@ def test_several_metrics_are_refused():
         ask(Script(two).history, CQR())
 
 
-@pytest.mark.slow
-def test_halving_with_it_beats_halving_with_random_configs_on_noisy_curves():
+def test_under_halving_it_proposes_better_configs_than_chance_on_noisy_curves():
     """y(t) = floor + (0.9 - floor) (1 + t)^-a, with noise of 0.05, as much as configs differ by."""
     space = {f"x{i}": mq.Float(0, 1) for i in range(4)}
 
@@ -97,12 +96,11 @@ def test_halving_with_it_beats_halving_with_random_configs_on_noisy_curves():
                 break
         return y
 
-    won = 0
-    for seed in range(10):
-        best = []
-        for searcher in (CQR(candidates=400), Random()):
-            study = mq.Study("s", space, curve, searcher=searcher, scheduler="asha", seed=seed,
-                             fidelity={"steps": (1, 27)})  # fmt: skip
-            best.append(floor(study.run(60).config))
-        won += best[0] < best[1]
-    assert won >= 7
+    typical = []
+    for searcher in (CQR(candidates=100, trees=15), Random()):
+        study = mq.Study(
+            "s", space, curve, searcher=searcher, scheduler="asha", fidelity={"steps": (1, 27)}
+        )
+        study.run(40)
+        typical.append(np.median([floor(t.config) for t in study.trials[20:]]))
+    assert typical[0] < 0.7 * typical[1]
