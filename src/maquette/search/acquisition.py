@@ -26,7 +26,7 @@ from typing import Protocol, final, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import erfcx, log_ndtr, logsumexp
+from scipy.special import erfcx, log_ndtr
 
 from maquette.surrogate.gp import Points
 from maquette.surrogate.protocol import Predictive
@@ -88,7 +88,7 @@ class LogEI:
         mean, variance = self.posterior.each(at)
         sd = variance / np.sqrt(variance + self.posterior.noises[:, None])
         value = log_h((self.incumbent[:, None] - mean) / sd) + np.log(sd)
-        return np.asarray(logsumexp(value, axis=0, b=self.posterior.weight[:, None]))
+        return _log_mean(value, self.posterior.weight)
 
     def gradient(self, at: Points) -> tuple[float, Array]:
         """Return the acquisition value at one point, and its gradient by the features (p,)."""
@@ -102,8 +102,17 @@ class LogEI:
         ratio = np.exp(log_ndtr(z) - h)
         slope = (ratio[:, None] * (-d_mean - z[:, None] * d_sd) + d_sd) / sd[:, None]
         value = h + np.log(sd) + np.log(self.posterior.weight)
-        total = float(logsumexp(value))
-        return total, np.exp(value - total) @ slope
+        highest = float(value.max())
+        share = np.exp(value - highest)
+        return highest + math.log(share.sum()), (share / share.sum()) @ slope
+
+
+def _log_mean(value: Array, weight: Array) -> Array:
+    """Return the log of the weighed mean over J rows of exp(value), of shape (J, m): (m,)."""
+    if len(value) == 1:
+        return np.asarray(value[0])
+    highest = value.max(axis=0)
+    return np.asarray(highest + np.log(weight @ np.exp(value - highest)))
 
 
 @final

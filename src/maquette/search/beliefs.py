@@ -21,6 +21,10 @@ from maquette.trial import State
 
 Array = NDArray[np.float64]
 
+# A search is conditioned on at most so many observations: it is asked at every turn, and what lies
+# near the best counts. A recommendation is conditioned on twice as many.
+MOST_SEARCHED = 400
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ def believe(problem: Problem, finished: Finished, refits: Refits[Plausible]) -> 
     """Return what finished trials, with one loss, teach of it."""
     theta = refits(problem, finished)
     seen = observe(problem, finished)
-    points, y = part(seen)
+    points, y = part(seen, MOST_SEARCHED)
     posterior = _conditioned(problem, theta, points, y)
     stopped = np.flatnonzero(finished.state == State.STOPPED)
     if len(stopped) and len(y):

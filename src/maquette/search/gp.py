@@ -71,6 +71,8 @@ REPEATED = "gp:repeat"
 INITIAL = 5
 # Of more metrics than this the hypervolume is left for a scalarisation.
 MOST_HYPERVOLUME = 3
+# Of more trials only those of the lowest losses may be the incumbent.
+MOST_KNOWN = 200
 
 
 @final
@@ -309,8 +311,13 @@ def _model(
     chance = feasible(problem, finished, seen, scale, refits)
     whole = np.flatnonzero(np.isfinite(finished.losses).all(axis=1))
     rows = inside(history, whole[~(finished.violation[whole] > 0)])
+    if len(metrics) == 1 and not history.axes and len(rows) > MOST_KNOWN:
+        # The lowest means are among the lowest losses, and to predict all takes long.
+        rows = np.sort(rows[np.argsort(finished.loss[rows], kind="stable")[:MOST_KNOWN]])
     place = seen.place(finished.X[rows], finished.active[rows], np.repeat(scale, len(rows), axis=0))
-    known = np.stack([belief.mean(place) for belief in beliefs], axis=1)
+    means = [belief.posterior.each(place)[0] for belief in beliefs]
+    known = np.stack([b.posterior.weight @ m for b, m in zip(beliefs, means, strict=True)], axis=1)
+    lowest = np.asarray(means[0].min(axis=1, initial=np.inf))
     if len(rows):
         best = finished.X[rows[_foremost(known)]]
     else:
@@ -319,7 +326,6 @@ def _model(
     waiting = any(t.origin.endswith(REPEATED) for t in history.pending)
     repeats = len(beliefs) == 1 and bool(len(rows)) and not waiting
     repeats = repeats and noisy(beliefs[0].posterior, finished)
-    lowest = _lowest(beliefs[0], place)
     model = _Model(history, beliefs, chance, scale, known, lowest, best, repeats)
     if not (pending := history.pending):
         return model
