@@ -42,9 +42,14 @@ class Pool:
 
     def holds(self, row: Array, mask: Mask) -> bool:
         """Whether a row (d,) is among these, to nine digits."""
-        same = (self.active == mask).all(axis=1)
-        near = (np.abs(self.X - row) < 1e-9) | ~mask
-        return bool((same & near.all(axis=1)).any())
+        rows = np.arange(len(self.X))
+        for j in range(len(row)):  # hardly any row is left after the first dimension or two
+            rows = rows[self.active[rows, j] == mask[j]]
+            if mask[j]:
+                rows = rows[np.abs(self.X[rows, j] - row[j]) < 1e-9]
+            if not len(rows):
+                return False
+        return bool(len(rows))
 
     def only(self, i: int) -> Pool:
         """Return the i-th candidate alone."""
