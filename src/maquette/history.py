@@ -190,15 +190,16 @@ class History:
         """
         rows, form = rows_of(events)
         ends = iter(() if form is None else form.ends(rows))
+        hear, note, fold_one = self._totals.busy.hear, self.memo.note, self._fold
         for row in rows:
             number, time, _, trial, _, _ = row
             if number != self.last + 1:
                 raise StudyError(
                     f"event {number} follows event {self.last}: the sequence has a gap"
                 )
-            self._totals.busy.hear(time)
-            self._fold(row, form, ends)
-            self.memo.note(trial)
+            hear(time)
+            fold_one(row, form, ends)
+            note(trial)
             self.last = number
 
     def _fold(self, row: Row, form: Form | None, ends: Iterator[Ended]) -> None:
