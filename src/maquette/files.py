@@ -5,11 +5,21 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from maquette.errors import nearest
+
 
 def cache_folder() -> Path:
     """Return the folder for what can be had again, as XDG_CACHE_HOME says; it need not be there."""
     named = os.environ.get("XDG_CACHE_HOME")
     return (Path(named) if named else Path.home() / ".cache") / "maquette"
+
+
+def absent(path: Path, *endings: str) -> str:
+    """Return the sentence for a file that is not there, with the nearest name beside its place."""
+    folder = path.parent
+    here = sorted(p.name for p in folder.iterdir() if p.is_file()) if folder.is_dir() else []
+    kept = [name for name in here if not endings or name.lower().endswith(endings)]
+    return f"{path}: no such file.{nearest(path.name, kept)}"
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from maquette.errors import DataError, nearest
+from maquette.files import absent
 
 MISSING = frozenset({"", "-", "na", "n/a", "nan", "none", "null", "-nan"})
 _SHOWN = 5  # lines named for one column before "and n more"
@@ -82,8 +83,7 @@ def read_runs(
 
 def _cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     if not path.exists():
-        here = [p.name for p in path.parent.glob("*.csv")] if path.parent.is_dir() else []
-        raise DataError(f"{path}: no such file.{nearest(path.name, here)}")
+        raise DataError(absent(path, ".csv", ".tsv", ".parquet"))
     if path.is_dir():
         raise DataError(f"{path} is a folder, not a CSV file")
     if path.suffix.lower() == ".parquet":

@@ -177,3 +177,16 @@ def test_a_rule_says_the_settings_by_role(table: Cli) -> None:
     )
     assert nameless.code != 0
     assert "customary name" in nameless.err
+
+
+def test_a_rate_that_is_not_positive_is_said_and_asks_no_law(cli: Cli, tmp_path: Path) -> None:
+    draws = random.Random(0)
+    rows = ["lr,N,loss"]
+    for n in (1e7, 3e7, 1e8):
+        for _ in range(8):
+            power = draws.uniform(-4, -1)
+            rows.append(f"{power},{n},{2 + n**-0.1 + 0.1 * (power + 2) ** 2}")
+    (tmp_path / "logs.csv").write_text("\n".join(rows))
+    found = cli("transfer", "logs.csv", "--settings", "lr", "--scale", "N", "--at", "N=1e9")
+    assert "lr: not every value is positive" in found.err
+    assert "published laws" not in found.err

@@ -13,13 +13,15 @@ import pytest
 
 from maquette.errors import DataError
 from maquette.integrations.imports import (
+    from_csv,
     from_mlflow,
     from_tensorboard,
     from_transformers,
     from_wandb,
 )
+from maquette.integrations.imports.choose import Wanted, objective_of
 from maquette.integrations.imports.infer import infer_space, parameter_of
-from maquette.integrations.imports.plain import flat_yaml
+from maquette.integrations.imports.plain import flat_yaml, read_text
 from maquette.integrations.imports.runs import Run, Source, value_of
 from maquette.space import Choice, Float, Int
 from maquette.trial import State
@@ -276,3 +278,16 @@ def test_json_that_is_none_is_refused_with_its_place(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text('{"a": 1,\n "b": }')
     with pytest.raises(DataError, match="line 2, column 7"):
         from_wandb.read(str(tmp_path / "x.json"), None)
+
+
+def test_a_loss_of_words_is_said_to_be_one(tmp_path: Path) -> None:
+    (tmp_path / "runs.csv").write_text("lr,loss\n0.1,1.2x\n0.2,low\n")
+    source = from_csv.read(str(tmp_path / "runs.csv"), None)
+    with pytest.raises(DataError, match="loss is no metric: no run has a number there"):
+        objective_of(source, Wanted())
+
+
+def test_a_file_that_is_not_there_has_a_nearest_name(tmp_path: Path) -> None:
+    (tmp_path / "runs.json").write_text("[]")
+    with pytest.raises(DataError, match=r"rnus\.json: no such file\. Did you mean 'runs\.json'"):
+        read_text(tmp_path / "rnus.json")

@@ -76,7 +76,8 @@ def drift_model(
 
     wanted = [*tuned, *axes, loss, *([state] if state else [])]
     table = read_runs(Path(source), list(dict.fromkeys(wanted)))
-    said = said_of(tuned, axes) if laws else []
+    positive = [n for n in tuned if not any(isinstance(v, float) and v <= 0 for v in table[n])]
+    said = said_of(positive, axes) if laws else []
     if laws and not said:
         raise typer.BadParameter(
             f"no published law speaks of {', '.join((*tuned, *axes))}: customary names are lr, bs, "

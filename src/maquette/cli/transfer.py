@@ -107,6 +107,11 @@ def _from_table(
     source, columns, outcome, _ = runs
     model = drift_model(*runs, bool(laws))
     recipe = model.recipe(**target)
+    if signed := _signed(model):
+        note(
+            f"{signed}: not every value is positive, so they are taken as they stand, in linear "
+            "scale, as logarithms are"
+        )
     if laws is None and (said := _meanings(model)):
         told = drift_model(*runs, laws=True)
         other = told.recipe(**target)
@@ -161,9 +166,16 @@ def _by_role(recipe: Recipe, rule: str, ratios: dict[str, float]) -> Recipe:
     return by_role(recipe, read_table(text), ratios)
 
 
+def _signed(model: DriftModel) -> str:
+    """Return the columns that bear the name of a positive quantity and hold other numbers."""
+    from maquette.scaling import recognise
+
+    return ", ".join(recognise([s.name for s in model.runs.numeric if s.kind != "log"], []))
+
+
 def _meanings(model: DriftModel) -> str:
     """Return the columns that published laws speak of, in words."""
-    tuned = [s.name for s in model.runs.settings]
+    tuned = [s.name for s in model.runs.settings if s.kind == "log"]
     axes = [a.name for a in model.runs.axes]
     if not said_of(tuned, axes):
         return ""

@@ -59,6 +59,14 @@ def objective_of(source: Source, wanted: Wanted) -> Objective:
     if customary or (len(numeric) == 1 and not source.mixed):
         return Objective(minimize=(customary or numeric)[0])
     shown = ", ".join(numeric[:12]) + (", ..." if len(numeric) > 12 else "")
+    texts = {name: value for run in source.runs for name, value in run.config.items()}
+    spoiled = [name for name in LOSSES if isinstance(texts.get(name), str)]
+    if spoiled:
+        raise DataError(
+            f"{spoiled[0]} is no metric: no run has a number there, but for example "
+            f"{texts[spoiled[0]]!r}",
+            hint="mend that column, or name another metric: --objective max:accuracy",
+        )
     raise DataError(
         f"which metric is optimised? There are: {shown or 'none'}",
         hint="--objective loss, or --objective max:accuracy",

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, final
 
 from maquette.errors import DataError, nearest
+from maquette.files import absent
 from maquette.integrations.imports.runs import Run, Source, given, numbers, state_of
 from maquette.objective import Objective
 from maquette.space import Choice, Float, Int
@@ -92,8 +93,7 @@ def _from_tables(source: str, study: str | None) -> Source:
     if "://" not in source:
         path = Path(source)
         if not path.is_file():
-            here = [p.name for p in path.parent.glob("*")] if path.parent.is_dir() else []
-            raise DataError(f"{path}: no such file.{nearest(path.name, here)}")
+            raise DataError(absent(path, ".db", ".sqlite", ".sqlite3"))
         source = f"sqlite:///file:{path.resolve()}?mode=ro&uri=true"
     engine = None
     try:

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from maquette.errors import DataError
+from maquette.files import absent
 from maquette.integrations.imports.runs import value_of
 from maquette.space.parameter import Scalar
 
 
 def read_text(path: Path) -> str:
     """Return a text file; DataError if it cannot be read."""
+    if not path.exists():
+        raise DataError(absent(path, path.suffix.lower()))
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
