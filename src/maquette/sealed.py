@@ -16,6 +16,7 @@ from maquette import fold
 from maquette.events import Ended, Form, Proposed, Started
 from maquette.objective import Objective
 from maquette.records import Coded, Encode, TrialRecord
+from maquette.trial import State
 
 Record = TypeVar("Record")
 
@@ -58,7 +59,8 @@ class Sealed:
         if self.ended is not None:
             fold.end(trial, job, cast("Ended", self._body("ended", self.ended)), objective)
             trial.ended, trial.finished = self.number, self.finished
-            trial.loss = fold.final_losses(trial, objective)[0]
+            if trial.state is State.DONE:
+                trial.loss = fold.final_losses(trial, objective)[0]
         return trial
 
     def _body(self, kind: str, content: Any) -> Any:

@@ -35,6 +35,8 @@ def stored(tmp_path_factory):
                 case 2:
                     trial.report(1, loss=5.0)
                     study.tell(trial, {"loss": 4.0, "extra": 1.0}, cost=3.0)
+                case 3:
+                    study.tell(trial, {"loss": 6.0}, state="stopped")
                 case _:
                     study.tell(trial, trial["x"], seconds=float(batch))
         study.tell({"x": 0.5, "kind": "a"}, 7.0)
