@@ -17,6 +17,9 @@ otherwise                                        Gaussian        it needs the fe
                                                  process
 ================================================ =============== =============================
 
+Priors of parameters and pasts of earlier studies are used by whatever is chosen, as far as it can;
+`why` then holds their weights (`maquette.search.expert`, `maquette.surrogate.carried`).
+
 The rules are limits of time but for the first; where a Gaussian process is affordable it found
 better configs than all others on made-up functions of every kind, of 200 dimensions too.
 """
