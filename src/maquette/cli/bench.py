@@ -21,6 +21,28 @@ _OPTIMIZERS = "random,sobol,gp,auto"
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="What `bench run --out` wrote.")]
 
+AtOnce = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        parser=whole(1),
+        help="Virtual workers: trials that run at once. Default: as the suite says.",
+    ),
+]
+
+Limits = Annotated[
+    str | None,
+    typer.Option(
+        metavar="trials=N,seconds=S,cost=C",
+        help="Of one run; seconds are simulated. Default: as the suite says.",
+    ),
+]
+
+Again = Annotated[
+    str | None,
+    typer.Option(metavar="NAME,...", help="Forget what these have done there, and run them anew."),
+]
+
 
 def run(
     suite: Annotated[
@@ -41,21 +63,8 @@ def run(
         int,
         typer.Option(metavar="N", parser=whole(1), help="Processes; results do not depend on it."),
     ] = 1,
-    at_once: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            parser=whole(1),
-            help="Virtual workers: trials that run at once. Default: as the suite says.",
-        ),
-    ] = None,
-    budget: Annotated[
-        str | None,
-        typer.Option(
-            metavar="trials=N,seconds=S,cost=C",
-            help="Of one run; seconds are simulated. Default: as the suite says.",
-        ),
-    ] = None,
+    at_once: AtOnce = None,
+    budget: Limits = None,
     patience: Annotated[
         float,
         typer.Option(
@@ -65,12 +74,7 @@ def run(
     retry: Annotated[
         bool, typer.Option("--retry", help="Run again what crashed, hung or was not installed.")
     ] = False,
-    again: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME,...", help="Forget what these have done there, and run them anew."
-        ),
-    ] = None,
+    again: Again = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare optimizers on a suite of tasks, in simulated time; the same command resumes.
