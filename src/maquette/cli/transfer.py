@@ -24,6 +24,32 @@ Rule = tuple[str | None, str | None]  # --rule and --ratio
 Runs = tuple[str, tuple[str | None, str | None], tuple[str, str | None], str | None]
 
 
+Cost = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="A column with what each run cost (dollars, hours, FLOPs): what the target costs "
+        "is told from it, and proxies are priced by it.",
+    ),
+]
+RuleOf = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|TABLE.toml",
+        help="The parametrization that the runs were made under: their settings are the "
+        "base's, and the recipe says what they are for each role of parameters.",
+    ),
+]
+Ratio = Annotated[
+    str | None,
+    typer.Option(
+        metavar="AXIS=VALUE,...",
+        help="Of width, depth, batch and tokens for --rule: the target's over the base's. "
+        "Default: the study's.",
+    ),
+]
+
+
 def transfer(
     source: Annotated[
         str,
@@ -50,30 +76,9 @@ def transfer(
             "published laws say of them as a prior. Default: where the runs alone settle nothing.",
         ),
     ] = None,
-    cost: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="A column with what each run cost (dollars, hours, FLOPs): what the target costs "
-            "is told from it, and proxies are priced by it.",
-        ),
-    ] = None,
-    rule: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|TABLE.toml",
-            help="The parametrization that the runs were made under: their settings are the "
-            "base's, and the recipe says what they are for each role of parameters.",
-        ),
-    ] = None,
-    ratio: Annotated[
-        str | None,
-        typer.Option(
-            metavar="AXIS=VALUE,...",
-            help="Of width, depth, batch and tokens for --rule: the target's over the base's. "
-            "Default: the study's.",
-        ),
-    ] = None,
+    cost: Cost = None,
+    rule: RuleOf = None,
+    ratio: Ratio = None,
     form: Form = None,
     store: StoreUrl = None,
     as_json: AsJson = False,
