@@ -15,10 +15,11 @@ from maquette.scale import Scale
 from maquette.search import GP, TPE, Auto, Forest, Portfolio, Random
 from maquette.search.zeroshot import greedy, zero_shot
 from maquette.space import Choice, Float, Int, Space
-from maquette.surrogate.carried import Carried, learn_rest, normal_scores, past_models, trend
+from maquette.surrogate.carried import Carried, learn_rest, past_models, trend
 from maquette.surrogate.mixture import mixture
 from maquette.surrogate.observations import observe
 from maquette.surrogate.protocol import Predictive
+from maquette.surrogate.scores import normal_scores
 from maquette.testing.problems import NESTED, nested, problem
 from maquette.testing.script import Script, ask, search
 from maquette.trial import Job

@@ -29,18 +29,20 @@ from maquette.errors import StudyError
 from maquette.fidelity import Fidelity
 from maquette.history import History
 from maquette.search.cell import cell_row, in_cell, one_metric
-from maquette.search.climb import Ground, Pool, candidates
+from maquette.search.climb import Ground, candidates
 from maquette.search.sobol import initial_design
-from maquette.surrogate.carried import normal_scores
 from maquette.surrogate.conformal import Conformal, conformal
 from maquette.surrogate.embedding import Embedding, embedding
 from maquette.surrogate.gp import Points
+from maquette.surrogate.observations import scale_row
+from maquette.surrogate.scores import normal_scores
+from maquette.surrogate.subset import subset
 from maquette.surrogate.threads import single_threaded
 from maquette.trial import Suggestion
 
 Array = NDArray[np.float64]
 
-# The model is learned from so many observations: the best third, the rest evenly over time.
+# The model is learned from so many observations.
 MOST = 400
 KEPT = 5
 
@@ -98,10 +100,7 @@ class CQR:
         for _ in range(n):
             anywhere, near = candidates(ground, best, rng, self.candidates // 5)
             wide = ground.anywhere(rng, self.candidates - 2 * (self.candidates // 5))
-            pool = Pool(
-                np.concatenate([anywhere.X, near.X, wide.X]),
-                np.concatenate([anywhere.active, near.active, wide.active]),
-            )
+            pool = anywhere.joined(near).joined(wide)
             points = _points(embed, pool.X, pool.active, np.repeat(scale, len(pool.X), axis=0))
             drawn = model.sample(points, rng)[0]
             keys = pool.keys()
@@ -149,8 +148,7 @@ def _known(history: History) -> _Known:
         if under_way:
             X = np.concatenate([X, [t.row for t in under_way]])
             active = np.concatenate([active, [t.active for t in under_way]])
-            cells = [[float(t.scale.get(a, np.nan)) for a in history.axes] for t in under_way]
-            scale = np.concatenate([scale, np.reshape(cells, (len(under_way), -1))])
+            scale = np.concatenate([scale, *(scale_row(history.axes, t.scale) for t in under_way)])
             loss = np.concatenate([loss, [t.losses[-1] for t in under_way]])
             broken = np.concatenate([broken, np.zeros(len(under_way), dtype=bool)])
     loss = np.where(np.isfinite(loss), loss, np.inf)
@@ -167,12 +165,7 @@ def _known(history: History) -> _Known:
 
 
 def _model(embed: Embedding, known: _Known, trees: int) -> Conformal:
-    rows = np.arange(len(known.y))
-    if len(rows) > MOST:
-        order = np.argsort(known.y, kind="stable")
-        best, rest = order[: MOST // 3], np.sort(order[MOST // 3 :])
-        even = rest[np.linspace(0, len(rest) - 1, MOST - len(best)).round().astype(int)]
-        rows = np.sort(np.concatenate([best, even]))
+    rows = subset(known.y, MOST)
     points = _points(embed, known.X[rows], known.active[rows], known.scale[rows])
     return conformal(points, known.y[rows], trees)
 

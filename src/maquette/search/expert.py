@@ -34,6 +34,7 @@ from maquette.search.acquisition import Target
 from maquette.space import Space
 from maquette.surrogate.embedding import Embedding
 from maquette.surrogate.gp import Points
+from maquette.surrogate.scores import midranks
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -122,20 +123,13 @@ def trust(value: Array, losses: Array) -> float:
     n = len(value)
     if n < 3:
         return 1.0
-    favour = _centred(value)
+    favour = midranks(value) - 0.5 * n
     best = -1.0
     for loss in losses.T:
-        merit = -_centred(loss)
+        merit = 0.5 * n - midranks(loss)
         norm = math.sqrt(float(favour @ favour) * float(merit @ merit))
         best = max(best, float(favour @ merit) / norm if norm > 0 else 0.0)
     return min(1.0, 2.0 * float(ndtr(best * math.sqrt(n - 1))))
-
-
-def _centred(values: Array) -> Array:
-    """Return the ranks of values (n,), ties shared, less their mean."""
-    _, index, count = np.unique(values, return_inverse=True, return_counts=True)
-    rank = np.cumsum(count) - 0.5 * (count + 1)
-    return np.asarray(rank[index.reshape(-1)] - 0.5 * (len(values) - 1), dtype=float)
 
 
 @final

@@ -107,7 +107,7 @@ class TPE:
         if pending := history.pending:
             X = np.concatenate([X, [t.row for t in pending]])
             active = np.concatenate([active, [t.active for t in pending]])
-        tried = Pool(np.concatenate([X, l_good.X]), np.concatenate([active, l_good.active]))
+        tried = Pool(X, active).joined(Pool(l_good.X, l_good.active))
         out, priors = [], expert(history)
         for _ in range(n):
             g = parzen(dimensions, X, active, np.ones(len(X)), LEAST_BAD)
@@ -117,9 +117,7 @@ class TPE:
                 why |= priors.why(row, mask)
             out.append(Suggestion(ground.config(row), "tpe", why))
             X, active = np.concatenate([X, row[None]]), np.concatenate([active, mask[None]])
-            tried = Pool(
-                np.concatenate([tried.X, row[None]]), np.concatenate([tried.active, mask[None]])
-            )
+            tried = tried.joined(Pool(row[None], mask[None]))
         return out
 
     def _best(

@@ -19,8 +19,9 @@ from maquette.store.protocol import Store
 from maquette.study.parts import opened
 from maquette.study.spec import from_spec
 from maquette.surrogate.comparable import comparable
+from maquette.surrogate.subset import subset
 
-# So many trials of a past are kept: the best third, and the rest evenly over time.
+# So many trials of a past are kept.
 MOST = 400
 _TABLES = {".csv", ".tsv", ".txt", ".parquet"}
 _HINT = "mq.WarmStart(source, names={'theirs': 'ours'}, metric='val_loss') says what is called how"
@@ -195,11 +196,7 @@ def _kept(past: Past, problem: Problem) -> Past:
         theirs = list(dict.fromkeys(n for config in past.configs for n in config))
         raise DataError(f"it shares no parameter with this study: it has {', '.join(theirs[:12])}")
     rows = [i for i, loss in enumerate(past.losses) if math.isfinite(loss)]
-    if len(rows) > MOST:
-        order = sorted(rows, key=lambda i: past.losses[i])
-        best, rest = order[: MOST // 3], sorted(order[MOST // 3 :])
-        even = np.linspace(0, len(rest) - 1, MOST - len(best)).round().astype(int)
-        rows = sorted({*best, *(rest[i] for i in even)})
+    rows = [rows[i] for i in subset(np.array([past.losses[i] for i in rows]), MOST)]
     configs = [{n: v for n, v in past.configs[i].items() if n in space} for i in rows]
     kept = Past(past.name, tuple(configs), tuple(past.losses[i] for i in rows))
     if not len(aligned(kept, space).losses):

@@ -23,7 +23,6 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import final
@@ -31,7 +30,6 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
-from scipy.special import ndtri
 
 from maquette.columns import Finished
 from maquette.past import Past, aligned
@@ -40,11 +38,12 @@ from maquette.scale import Scale
 from maquette.space import Space
 from maquette.surrogate.embedding import embedding
 from maquette.surrogate.gp import Likelihood, Points, covariance, fit
-from maquette.surrogate.observations import observe
 from maquette.surrogate.plausible import Plausible, plausible
 from maquette.surrogate.posterior import Posterior, condition
 from maquette.surrogate.protocol import Predictive
-from maquette.surrogate.refit import part
+from maquette.surrogate.refit import learned_from
+from maquette.surrogate.scores import normal_scores
+from maquette.surrogate.subset import subset
 
 Array = NDArray[np.float64]
 
@@ -52,7 +51,7 @@ Array = NDArray[np.float64]
 W_0, S = 0.7, 0.5
 NOISE = 0.1  # variance, of what neither the trend nor r explains
 # A past's hyperparameters are learned from so many trials, its posterior holds so many.
-MOST_LEARNED, MOST_HELD = 100, 250
+LEARNED, HELD = 100, 250
 LEAST_PAST = 3
 # A past is left out once the log evidence without it is higher by so much.
 LEAST_EVIDENCE = 0.0
@@ -218,16 +217,9 @@ def _evidence(A: Array, b: Array, free: NDArray[np.intp], k: int) -> tuple[float
 
 def learn_rest(problem: Problem, finished: Finished) -> Plausible:
     """Return what the hyperparameters of what the trend leaves may be, after finished trials."""
-    points, y = part(observe(problem, finished), 256)
+    points, y = learned_from(problem, finished)
     carried = trend(problem, points, y)
     return plausible(points, y if carried is None else y - carried(points))
-
-
-def normal_scores(losses: Sequence[float] | Array) -> Array:
-    """Return losses (m,) as standard normal quantiles of their ranks, ties shared, (m,)."""
-    _, index, count = np.unique(losses, return_inverse=True, return_counts=True)
-    rank = np.cumsum(count) - 0.5 * count
-    return np.asarray(ndtri(rank[index.reshape(-1)] / max(len(index), 1)), dtype=float)
 
 
 @lru_cache(maxsize=16)
@@ -252,18 +244,14 @@ def _model(space: Space, scale: Scale | None, past: Past) -> PastModel | None:
         return None
     group = np.unique(embed.group[columns], return_inverse=True)[1].reshape(-1)
     y = normal_scores(known.losses)
-    rows = _spread(y, MOST_HELD)
+    rows = _spread(y, HELD)
     held = Points(Z[np.ix_(rows, columns)], group, np.zeros(len(rows), dtype=np.intp))
-    learned = _spread(y[rows], MOST_LEARNED)
+    learned = _spread(y[rows], LEARNED)
     theta = fit(held.take(learned), y[rows][learned])
     return PastModel(past.name, condition(theta, held, y[rows]), columns)
 
 
 def _spread(y: Array, most: int) -> NDArray[np.intp]:
-    """Return which of values (m,) to keep: all, or the best third of `most` and the rest evenly."""
-    if len(y) <= most:
-        return np.arange(len(y))
+    """Return which of values (m,) to keep: a `subset` of them, evenly by rank, not over time."""
     order = np.argsort(y, kind="stable")
-    best, rest = order[: most // 3], order[most // 3 :]
-    even = rest[np.linspace(0, len(rest) - 1, most - len(best)).round().astype(int)]
-    return np.sort(np.concatenate([best, even]))
+    return np.sort(order[subset(y[order], most)])

@@ -20,6 +20,7 @@ from maquette.history import Problem
 from maquette.surrogate.gp import Hyperparameters, Points, fit
 from maquette.surrogate.observations import Observations, observe
 from maquette.surrogate.plausible import Plausible, plausible
+from maquette.surrogate.subset import subset
 
 T = TypeVar("T")
 
@@ -40,9 +41,14 @@ def refit_count(ended: int) -> int:
     return n
 
 
+def learned_from(problem: Problem, finished: Finished) -> tuple[Points, np.ndarray]:
+    """Return the points and values that hyperparameters are learned from."""
+    return part(observe(problem, finished), MOST_LEARNED)
+
+
 def learn_hyperparameters(problem: Problem, finished: Finished) -> Hyperparameters:
     """Return the hyperparameters learned from finished trials; of many, from a part."""
-    return fit(*part(observe(problem, finished), MOST_LEARNED))
+    return fit(*learned_from(problem, finished))
 
 
 def learn_most_probable(problem: Problem, finished: Finished) -> Plausible:
@@ -52,21 +58,14 @@ def learn_most_probable(problem: Problem, finished: Finished) -> Plausible:
 
 def learn_plausible(problem: Problem, finished: Finished) -> Plausible:
     """Return what the hyperparameters may be after finished trials; of many, after a part."""
-    return plausible(*part(observe(problem, finished), MOST_LEARNED))
+    return plausible(*learned_from(problem, finished))
 
 
 def part(seen: Observations, most: int = MOST_CONDITIONED) -> tuple[Points, np.ndarray]:
-    """Return the points and values of the observations to model, in order; of many, a part.
-
-    The best third of `most`, and the rest evenly over time.
-    """
-    n = len(seen.y)
-    if n <= most:
+    """Return the points and values of the observations to model, in order; of many, a `subset`."""
+    if len(seen.y) <= most:
         return seen.points, seen.y
-    best = np.argsort(seen.y, kind="stable")[: most // 3]
-    rest = np.setdiff1d(np.arange(n), best)
-    even = rest[np.linspace(0, len(rest) - 1, most - len(best)).round().astype(int)]
-    keep = np.union1d(best, even)
+    keep = subset(seen.y, most)
     return seen.points.take(keep), seen.y[keep]
 
 
