@@ -12,7 +12,7 @@ from maquette.objective import Objective
 from maquette.trial import State
 
 # Encodes the configs of trials, by their numbers: rows and activity masks, each (n, dimensions).
-Encode = Callable[[Sequence[int]], tuple[np.ndarray, np.ndarray]]
+EncodeTrials = Callable[[Sequence[int]], tuple[np.ndarray, np.ndarray]]
 _AT_ONCE = 2_000
 
 
@@ -94,7 +94,9 @@ class Columns:
         Encodes the configs of trials, by their numbers.
     """
 
-    def __init__(self, dimensions: int, axes: int, objective: Objective, encode: Encode) -> None:
+    def __init__(
+        self, dimensions: int, axes: int, objective: Objective, encode: EncodeTrials
+    ) -> None:
         self._n = 0
         self._encode = encode
         self._widths: dict[str, tuple[int, type]] = {

@@ -213,8 +213,7 @@ class Event:
         self.number = number
         self.time = time
         self.kind = _NAMES[type(body)]
-        self.trial: int | None = getattr(body, "trial", None)
-        self.job: int | None = getattr(body, "job", None)
+        self.trial, self.job = place_of(body)
         self._content: Any = body
         self._form: Form | None = None
 
@@ -297,6 +296,11 @@ def rows_of(events: Iterable[Event]) -> tuple[Sequence[Row], Form | None]:
 def kind_of(body: Body) -> str:
     """Return the name under which a body is stored."""
     return _NAMES[type(body)]
+
+
+def place_of(body: Body) -> tuple[int | None, int | None]:
+    """Return the trial and the job of a body; None: of the whole study."""
+    return getattr(body, "trial", None), getattr(body, "job", None)
 
 
 def to_json(body: Body) -> dict[str, Any]:

@@ -40,9 +40,9 @@ from maquette.records import Coded, Coder, JobRecord, SpaceVersion, TrialRecord
 from maquette.rng import generator
 from maquette.sealed import Lazy, Sealed, encoded
 from maquette.space import Space
-from maquette.standing import Standing
 from maquette.totals import Totals
 from maquette.trial import Config, State
+from maquette.unfinished import Unfinished
 
 __all__ = ["History", "JobRecord", "Problem", "SpaceVersion", "TrialRecord"]
 
@@ -82,7 +82,7 @@ class History:
         self.memo = Memo()
         self.last = 0
         self._totals = Totals()
-        self._standing = Standing()
+        self._unfinished = Unfinished()
         self._cells: dict[tuple[float, ...], list[int]] = {}
         self._coder = Coder(self._encode)
         self._columns = Columns(
@@ -137,7 +137,7 @@ class History:
     @property
     def running(self) -> list[JobRecord]:
         """Jobs that have been started and have not ended, in order of proposal."""
-        return self.jobs.several(sorted(self._standing.running))
+        return self.jobs.several(sorted(self._unfinished.running))
 
     @property
     def finished(self) -> Finished:
@@ -147,12 +147,12 @@ class History:
     @property
     def pending(self) -> list[TrialRecord]:
         """Trials that have not ended, in order of proposal."""
-        return self.trials.several(self._standing.pending)
+        return self.trials.several(self._unfinished.pending)
 
     @property
     def queued(self) -> list[JobRecord]:
         """Jobs that wait to be started, in order of proposal."""
-        return self.jobs.several(self._standing.queued)
+        return self.jobs.several(self._unfinished.queued)
 
     def rng(self) -> np.random.Generator:
         """Return the generator for what is proposed next, from the seed and the jobs so far.
@@ -237,7 +237,7 @@ class History:
         self.trials.append(sealed)
         self.jobs.append(sealed)
         self._cells.setdefault(cell, []).append(sealed.trial)
-        self._standing.propose(sealed.trial, sealed.job)
+        self._unfinished.propose(sealed.trial, sealed.job)
         self._totals.move(None, State.QUEUED)
 
     def _start_sealed(self, sealed: Sealed, number: int, time: float, content: Any) -> None:
@@ -246,13 +246,13 @@ class History:
             content = self._words.setdefault(content, content)
         sealed.started, sealed.began = content, time
         self.orders.started = number
-        self._standing.start(sealed.job)
+        self._unfinished.start(sealed.job)
         self._totals.move(State.QUEUED, State.RUNNING)
         self._totals.busy.start(sealed.job, time)
 
     def _end_sealed(self, sealed: Sealed, row: Row, body: Ended) -> None:
         sealed.number, sealed.finished, sealed.ended = row[0], row[1], row[5]
-        self._standing.end(sealed.job, sealed.trial)
+        self._unfinished.end(sealed.job, sealed.trial)
         self._totals.busy.end(sealed.job, sealed.finished, body.seconds)
         before = State.QUEUED if sealed.started is None else State.RUNNING
         self._totals.move(before, body.state)
@@ -296,7 +296,7 @@ class History:
             case Requeued():
                 self._set(self.jobs[body.job], State.QUEUED)
                 self._run_over(body, time)
-                self._standing.requeue(body.job)
+                self._unfinished.requeue(body.job)
             case BudgetChanged():
                 self.budget = body
             case SpaceChanged():
@@ -309,7 +309,7 @@ class History:
         job = fold.new_job(body, self.trials[body.trial])
         self.jobs.append(job)
         self._set(job, State.QUEUED)
-        self._standing.propose(body.trial, body.job)
+        self._unfinished.propose(body.trial, body.job)
 
     def _set(self, job: JobRecord, state: State) -> None:
         trial = self.trials[job.trial]
@@ -318,7 +318,7 @@ class History:
 
     def _start(self, body: Started, time: float) -> None:
         job = self.jobs[body.job]
-        self._standing.start(body.job)
+        self._unfinished.start(body.job)
         self._set(job, State.RUNNING)
         if body.adopted:  # it ran all the while
             self._totals.busy.alive(body.job, time)
@@ -341,7 +341,7 @@ class History:
         if body.state.pending:
             return
         trial.ended, trial.finished = number, time
-        self._standing.end(body.job, body.trial)
+        self._unfinished.end(body.job, body.trial)
         losses: Sequence[float] = self._no_losses
         if trial.state is State.DONE:
             losses = fold.final_losses(trial, self.objective)
@@ -359,10 +359,10 @@ class History:
         alive = time if body.alive is None else min(time, body.alive)
         said = body.seconds if isinstance(body, Ended) else 0.0
         seconds = self._totals.busy.end(body.job, alive, said)
-        if lost and body.job in self._standing.running:
+        if lost and body.job in self._unfinished.running:
             trial, job = self.trials[body.trial], self.jobs[body.job]
             self._totals.spend(fold.charge(trial, job, None, seconds, self.objective))
-        self._standing.end(body.job)
+        self._unfinished.end(body.job)
 
     def _change_space(self, body: SpaceChanged, number: int, time: float) -> None:
         """Replace the space and encode every trial anew; new parameters take their defaults.

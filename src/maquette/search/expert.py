@@ -71,12 +71,15 @@ class Expert:
 
     def centre(self) -> Array:
         """Return the row (1, d) of the domain where the priors are centred."""
-        middle = self.space.at_prior(np.full((1, self.space.dimensions), 0.5))
-        return middle if self.space is self.domain else self.domain.carry(self.space, middle)[0]
+        return self._at_prior(np.full((1, self.space.dimensions), 0.5))
 
     def draw(self, rng: np.random.Generator, m: int) -> Array:
         """Return m rows of the domain (m, d) drawn from the priors."""
-        rows = self.space.at_prior(rng.random((m, self.space.dimensions)))
+        return self._at_prior(rng.random((m, self.space.dimensions)))
+
+    def _at_prior(self, unit: Array) -> Array:
+        """Return the rows of the domain where the priors put rows (m, d) of the unit cube."""
+        rows = self.space.at_prior(unit)
         return rows if self.space is self.domain else self.domain.carry(self.space, rows)[0]
 
     def why(self, row: Array, active: Mask) -> dict[str, float]:
@@ -104,10 +107,7 @@ def log_prior(space: Space, domain: Space, X: Array, active: Mask) -> Array:
     """Return log((1 - epsilon) pi + epsilon) at rows (m, d) of the domain, shape (m,)."""
     if not len(X):
         return np.empty(0)
-    rows = X
-    mask = active
-    if space is not domain:
-        rows, mask = space.carry(domain, X)
+    rows, mask = (X, active) if space is domain else space.carry(domain, X)
     each = np.where(mask, space.log_prior(rows), 0.0)
     return np.asarray(
         np.logaddexp(math.log1p(-EPSILON) + each.sum(axis=1), math.log(EPSILON)), dtype=float

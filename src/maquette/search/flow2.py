@@ -27,7 +27,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from maquette.search.genes import dimensions, latent, normal, widths
+from maquette.search.genes import dimensions, latent, widths
 from maquette.search.machine import Standing, Told
 from maquette.space import Space
 
@@ -144,7 +144,7 @@ class Steps:
         for k in range(DIRECTIONS):
             # Should all of a step's configs be known, the later ones go farther.
             step = ball.step * 2.0 ** max(0, k - DIRECTIONS // 2)
-            moves = step * normal(rng, ball.active)
+            moves = step * _direction(rng, ball.active)
             leaves = rng.random(len(moves)) * self.width < np.abs(moves)
             anew = np.where(leaves, rng.random(len(moves)), ball.row)
             rows.append(np.where(self.choices, anew, ball.z + moves))
@@ -155,6 +155,12 @@ class Steps:
             rows = [*others, *rows]
         found: Array = np.clip(np.array(rows), 0.0, 1.0)
         return found
+
+
+def _direction(rng: np.random.Generator, free: Mask) -> Array:
+    """Return a direction (d,), uniform on the unit sphere of the coordinates that are free."""
+    u = np.where(free, rng.standard_normal(len(free)), 0.0)
+    return np.asarray(u / max(float(np.linalg.norm(u)), 1e-300))
 
 
 def steps_of(space: Space, seed: int, patience: int | None) -> Steps:

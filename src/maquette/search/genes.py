@@ -17,7 +17,6 @@ from maquette.space import Choice, Int, Space
 from maquette.trial import Config, Suggestion
 
 Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 # Names the stream of random numbers of latent coordinates.
 _LATENT = 1995
@@ -66,7 +65,7 @@ def opened(
 ) -> tuple[Suggestion, Pool]:
     """Return what trial `number` of an initial design tries, and its row.
 
-    A point of a Sobol sequence; where that was tried already, another one drawn at random.
+    Where the design's config was tried already, another one drawn at random.
     """
     found = opening(history, number - len(history.trials) + 1)[-1]
     one = placed(history.domain, [found.config])
@@ -95,9 +94,3 @@ def dimensions(space: Space) -> int:
         1,
         sum(len(p.values) > 1 if isinstance(p, Choice) else p.low < p.high for p in space.values()),
     )
-
-
-def normal(rng: np.random.Generator, free: Mask) -> Array:
-    """Return a direction (d,), uniform on the unit sphere of the coordinates that are free."""
-    u = np.where(free, rng.standard_normal(len(free)), 0.0)
-    return np.asarray(u / max(float(np.linalg.norm(u)), 1e-300))

@@ -30,6 +30,7 @@ from maquette.events import (
     Started,
     from_json,
     kind_of,
+    place_of,
 )
 from maquette.trial import State
 
@@ -163,8 +164,7 @@ def copied(body: Body) -> Body:
             return body
         same: Body = cls(*[dict(v) if type(v) is dict else v for v in values])
         return same
-    trial, job = getattr(body, "trial", None), getattr(body, "job", None)
-    return decode(kind_of(body), trial, job, loads(encode(body)))
+    return decode(kind_of(body), *place_of(body), loads(encode(body)))
 
 
 def _are_plain(values: Iterable[Any]) -> bool:

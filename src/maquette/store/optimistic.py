@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from maquette.errors import StoreError
-from maquette.events import Body, Ended, Event, Reported, Requeued, kind_of
+from maquette.events import Ended, Event, Reported, Requeued, kind_of, place_of
 from maquette.store import codec
 from maquette.store.backend import BACKEND, Backend
 from maquette.store.failures import explain
@@ -211,10 +211,6 @@ def _commit(
     ]
 
 
-def _places(body: Body) -> tuple[int | None, int | None]:
-    return getattr(body, "trial", None), getattr(body, "job", None)
-
-
 def _seen(turn: Turn[Any], view: View, ledger: Ledger) -> dict[str, Any]:
     """Return what must still be true under the lock."""
     rows = [(job, view.held[job]) for job in sorted(turn.jobs) if job in view.held]
@@ -244,8 +240,8 @@ def _events(ledger: Ledger, texts: Sequence[str]) -> dict[str, Any]:
         "more_trials": ledger.trials - head.trials,
         "more_jobs": ledger.jobs - head.jobs,
         "kinds": [kind_of(body) for body in bodies],
-        "of_trials": [_places(body)[0] for body in bodies],
-        "of_jobs": [_places(body)[1] for body in bodies],
+        "of_trials": [place_of(body)[0] for body in bodies],
+        "of_jobs": [place_of(body)[1] for body in bodies],
         "bodies": list(texts),
     }
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from maquette.events import Event, kind_of
+from maquette.events import Event, kind_of, place_of
 from maquette.store import codec
 from maquette.store.ledger import Lease, Ledger
 from maquette.store.schema import events, leases, studies
@@ -80,7 +80,7 @@ def write_events(connection: Connection, study: int, ledger: Ledger) -> list[Eve
     head, rows, written = ledger.head, [], []
     for number, body in enumerate(ledger.bodies, head.events + 1):
         kind, text = kind_of(body), codec.encode(body)
-        trial, job = getattr(body, "trial", None), getattr(body, "job", None)
+        trial, job = place_of(body)
         written.append(Event(number, head.now, codec.copied(body)))
         row = {"study": study, "number": number, "time": head.now, "kind": kind}
         rows.append({**row, "trial": trial, "job": job, "body": text})

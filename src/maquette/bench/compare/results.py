@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import lzma
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +68,7 @@ def _by_key(folder: Path) -> dict[Key, dict[str, Any]]:
 
 def pack(folder: Path) -> Path:
     """Write all results into one compressed file; equal results give equal bytes."""
-    text = "".join(_line(r) for r in read(folder))
-    place = folder / PACKED
-    place.write_bytes(lzma.compress(text.encode(), preset=9))
-    return place
+    return _write_packed(folder, read(folder))
 
 
 def drop(folder: Path, optimizers: Collection[str]) -> int:
@@ -84,10 +81,8 @@ def drop(folder: Path, optimizers: Collection[str]) -> int:
     """
     found = _by_key(folder)
     gone = [k for k in found if k[1] in optimizers]
-    packed = folder / PACKED
-    if packed.exists() and gone:
-        text = "".join(_line(found[k]) for k in sorted(found) if k[1] not in optimizers)
-        write_whole(packed, lzma.compress(text.encode(), preset=9))
+    if gone and (folder / PACKED).exists():
+        _write_packed(folder, [found[k] for k in sorted(found) if k[1] not in optimizers])
     for name in optimizers:
         for place in (folder / _CELLS).glob(f"*/{name.replace('/', '__')}/*.json"):
             place.unlink()
@@ -109,6 +104,13 @@ def _all(folder: Path) -> Iterator[dict[str, Any]]:
             raise BenchmarkError(
                 f"{place} is damaged: {error}", hint="remove it; the same command runs it again"
             ) from None
+
+
+def _write_packed(folder: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
+    """Write results into one compressed file, whole or not at all; return where it is."""
+    place, text = folder / PACKED, "".join(_line(row) for row in rows)
+    write_whole(place, lzma.compress(text.encode(), preset=9))
+    return place
 
 
 def _line(result: Mapping[str, Any]) -> str:

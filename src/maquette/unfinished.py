@@ -6,8 +6,8 @@ from typing import final
 
 
 @final
-class Standing:
-    """What has not ended; written by `History` alone.
+class Unfinished:
+    """Trials and jobs that have not ended; written by `History` alone.
 
     Attributes
     ----------
