@@ -70,6 +70,12 @@ class Finished:
         """Return the same trials with the j-th loss as their only one."""
         return replace(self, losses=self.losses[:, [j]])
 
+    def of_bounds(self) -> Finished:
+        """Return the same trials with the excess over each bound as their losses, where done."""
+        done = self.state == State.DONE
+        losses = np.where(done[:, None], self.excess, np.nan)
+        return replace(self, losses=losses, excess=np.empty((len(self), 0)))
+
     def first(self, n: int) -> Finished:
         """Return the n trials that finished first."""
         return Finished(*(getattr(self, name)[:n] for name in self.__slots__))

@@ -148,7 +148,7 @@ def feasible(
     refits
         Where hyperparameters are kept between refits.
     """
-    measured = _measured(finished)
+    measured = finished.of_bounds()
     real = [c for c in range(finished.excess.shape[1]) if _is_real(measured.metric(c))]
     labels = [c for c in range(finished.excess.shape[1]) if c not in real]
     broken = np.array([s.failed for s in finished.state], dtype=bool)
@@ -160,21 +160,6 @@ def feasible(
     )
     bounds = tuple(_bound(problem, measured.metric(c), scale, refits) for c in real)
     return Feasible(success, bounds) if success is not None or bounds else None
-
-
-def _measured(finished: Finished) -> Finished:
-    """Return the trials with the excess over each bound as their losses, where they are done."""
-    done = finished.state == State.DONE
-    return Finished(
-        trial=finished.trial,
-        X=finished.X,
-        active=finished.active,
-        losses=np.where(done[:, None], finished.excess, np.nan),
-        scale=finished.scale,
-        excess=np.empty((len(finished), 0)),
-        cost=finished.cost,
-        state=finished.state,
-    )
 
 
 def _is_real(excess: Finished) -> bool:

@@ -26,9 +26,7 @@ from numpy.typing import NDArray
 from maquette.past import Past, aligned
 from maquette.scale import Scale
 from maquette.space import Config, Space
-from maquette.surrogate.carried import past_models
-from maquette.surrogate.embedding import embedding
-from maquette.surrogate.gp import Points
+from maquette.surrogate.carried import at_base, past_models
 
 Array = NDArray[np.float64]
 
@@ -67,16 +65,12 @@ def zero_shot(
     models = past_models(space, scale, pasts)
     if not models:
         return ()
-    embed = embedding(space, scale)
-    base = np.array([list(scale.base.values())] if scale else [[]], dtype=float)
     by_key: dict[str, Config] = {}
     for past in pasts:
         known = aligned(past, space)
         for i in np.argsort(known.losses, kind="stable")[:BEST]:
             by_key.setdefault(space.key(known.configs[i]), known.configs[i])
     configs = list(by_key.values())
-    X, active = space.encode_many(configs)
-    Z = embed(X, active, np.repeat(base, len(X), axis=0))
-    points = Points(Z, embed.group, np.zeros(len(Z), dtype=np.intp))
+    points = at_base(space, scale, *space.encode_many(configs))
     errors = np.stack([model.mean(points) for model in models])
     return tuple(configs[i] for i in greedy(errors, size))

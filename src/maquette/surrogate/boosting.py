@@ -24,6 +24,8 @@ Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
 BINS = 32
+# Of a tree; the learning rate; and the fewest points of a leaf.
+DEPTH, RATE, LEAST = 3, 0.15, 3
 
 
 @final
@@ -66,26 +68,15 @@ class Boosted:
         return np.asarray(np.sort(out, axis=0))
 
 
-def boost(
-    Z: Array,
-    y: Array,
-    levels: Array,
-    *,
-    trees: int = 40,
-    depth: int = 3,
-    rate: float = 0.15,
-    least: int = 3,
-) -> Boosted:
+def boost(Z: Array, y: Array, levels: Array, *, trees: int = 40) -> Boosted:
     """Return quantiles boosted on n >= 1 points (n, p) and outputs (n,).
 
     Parameters
     ----------
     levels
         Of the quantiles, rising, in (0, 1).
-    trees, depth, rate
-        Number of trees, their depth, and the learning rate.
-    least
-        The fewest points of a leaf.
+    trees
+        Number of trees.
     """
     n, L = len(y), len(levels)
     edges = _edges(Z)
@@ -98,12 +89,12 @@ def boost(
         gradient = levels[:, None] - (y < F)
         node = np.zeros((L, n), dtype=np.intp)
         asked, at_most = [], []
-        for d in range(depth):
-            feature, threshold = _splits(B, gradient, node, 2**d, least)
+        for d in range(DEPTH):
+            feature, threshold = _splits(B, gradient, node, 2**d)
             node = _below(B, rows, node, feature, threshold)
             asked.append(feature)
             at_most.append(threshold)
-        value = rate * _leaves(y - F, node, 2**depth, levels)
+        value = RATE * _leaves(y - F, node, 2**DEPTH, levels)
         F += np.take_along_axis(value, node, axis=1)
         features.append(tuple(asked))
         thresholds.append(tuple(at_most))
@@ -138,7 +129,7 @@ def _below(B: Index, rows: Index, node: Index, feature: Index, threshold: Index)
     return np.asarray(2 * node + right)
 
 
-def _splits(B: Index, gradient: Array, node: Index, nodes: int, least: int) -> tuple[Index, Index]:
+def _splits(B: Index, gradient: Array, node: Index, nodes: int) -> tuple[Index, Index]:
     """Return the best split of each node, by squared error: features and bins (L, nodes)."""
     L, p = len(gradient), B.shape[1]
     group = (np.arange(L)[:, None] * nodes + node)[:, :, None] * p + np.arange(p)
@@ -150,7 +141,7 @@ def _splits(B: Index, gradient: Array, node: Index, nodes: int, least: int) -> t
     left, right = count, count[..., -1:] - count
     with np.errstate(divide="ignore", invalid="ignore"):
         gain = total**2 / left + (total[..., -1:] - total) ** 2 / right
-    gain[(left < least) | (right < least)] = -1.0
+    gain[(left < LEAST) | (right < LEAST)] = -1.0
     flat = gain.reshape(L, nodes, p * BINS)
     best = flat.argmax(axis=2)
     found = np.take_along_axis(flat, best[..., None], axis=2)[..., 0] >= 0.0

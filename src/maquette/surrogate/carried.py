@@ -231,21 +231,27 @@ def past_models(
     return tuple(model for model in found if model is not None)
 
 
+def at_base(space: Space, scale: Scale | None, X: Array, active: NDArray[np.bool_]) -> Points:
+    """Return the points of rows (m, d) at the base of a scale, to ask models of pasts there."""
+    embed = embedding(space, scale)
+    base = np.array([list(scale.base.values())] if scale else [[]], dtype=float)
+    Z = embed(X, active, np.repeat(base, len(X), axis=0))
+    return Points(Z, embed.group, np.zeros(len(Z), dtype=np.intp))
+
+
 def _model(space: Space, scale: Scale | None, past: Past) -> PastModel | None:
     """Return the model of one past."""
     known = aligned(past, space)
     if len(known.losses) < LEAST_PAST or np.ptp(known.losses) == 0.0:
         return None
-    embed = embedding(space, scale)
-    base = np.array([list(scale.base.values())] if scale else [[]], dtype=float)
-    Z = embed(known.X, known.active, np.repeat(base, len(known.X), axis=0))
-    columns = np.flatnonzero(np.ptp(Z, axis=0) > 0.0)
+    points = at_base(space, scale, known.X, known.active)
+    columns = np.flatnonzero(np.ptp(points.Z, axis=0) > 0.0)
     if not len(columns):
         return None
-    group = np.unique(embed.group[columns], return_inverse=True)[1].reshape(-1)
+    group = np.unique(points.group[columns], return_inverse=True)[1].reshape(-1)
     y = normal_scores(known.losses)
     rows = _spread(y, HELD)
-    held = Points(Z[np.ix_(rows, columns)], group, np.zeros(len(rows), dtype=np.intp))
+    held = Points(points.Z[np.ix_(rows, columns)], group, points.cell[rows])
     learned = _spread(y[rows], LEARNED)
     theta = fit(held.take(learned), y[rows][learned])
     return PastModel(past.name, condition(theta, held, y[rows]), columns)

@@ -87,17 +87,7 @@ def infeasible(history: History) -> Verdict | None:
 
 def _model(history: History, finished: Finished, c: int) -> tuple[Observations, Posterior]:
     """Return the model of how far the c-th bound is exceeded."""
-    done = (finished.state == State.DONE)[:, None]
-    excess = Finished(
-        trial=finished.trial,
-        X=finished.X,
-        active=finished.active,
-        losses=np.where(done, finished.excess[:, [c]], np.nan),
-        scale=finished.scale,
-        excess=np.empty((len(finished), 0)),
-        cost=finished.cost,
-        state=finished.state,
-    )
+    excess = finished.of_bounds().metric(c)
     seen = observe(history.problem, excess)
     theta = learn_hyperparameters(history.problem, excess)
     return seen, condition(theta, *part(seen))
