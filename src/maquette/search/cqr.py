@@ -55,7 +55,8 @@ class CQR:
     Parameters
     ----------
     initial
-        Trials of the initial design, at least 1; None: d + 2, between 5 and 12, for d dimensions.
+        Trials of the initial design, at least 1; None: d + 2, between 5 and 12, for d dimensions,
+        or fewer where earlier studies tell more.
     candidates
         Configs that are sampled, a fifth of them around the best.
     trees

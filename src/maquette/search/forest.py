@@ -67,7 +67,8 @@ class Forest:
     Parameters
     ----------
     initial
-        Trials of the initial design, at least 1; None: d + 2, between 5 and 12, for d dimensions.
+        Trials of the initial design, at least 1; None: d + 2, between 5 and 12, for d dimensions,
+        or fewer where earlier studies tell more.
     trees
         Number of trees, at least 2.
     candidates

@@ -2,13 +2,14 @@
 
 An initial design (the default config, then a Sobol sequence) is followed by the maximum of the
 logarithm of the expected improvement [1] on the lowest posterior mean among observed configs: a
-measured value may be lucky, a posterior mean less so.
+measured value may be lucky, a posterior mean less so. The model is that of
+`maquette.surrogate.gp`, with the priors of [2].
 
-- Few trials leave the model's hyperparameters open: with one metric the improvement is averaged
-  over what they may be [4], each draw improving on what it would itself recommend. That is also
-  what lets the initial design be short.
-- Pending trials are believed to come out at their posterior mean ("kriging believer"). They are
-  conditioned on last, and thrown away.
+- Few trials leave the model's hyperparameters open: with one metric and no bounds on others the
+  improvement is averaged over what they may be [4], each draw improving on what it would itself
+  recommend. That is also what lets the initial design be short.
+- Pending trials are believed to come out at their posterior mean ("kriging believer", [3]). They
+  are conditioned on last, and thrown away.
 - A trial that the scheduler stopped early is no observation; it is believed to come out at its
   posterior mean or at the median, whichever is worse, so that the search does not return there.
 - With two or three metrics it is the expected improvement of the hypervolume, with more that of a
@@ -18,6 +19,8 @@ measured value may be lucky, a posterior mean less so.
   trial is, the search is for one that is.
 - Where a scale is declared, one model covers all cells through the logs of the scale coordinates.
 - Priors of the space's parameters weigh the improvement, less with every result.
+- Pasts of earlier studies shorten the initial design and, with one metric, lend the model their
+  trend, while results bear them out (`maquette.surrogate.carried`).
 - Configs that were already proposed in the same cell are passed over while there are others, but
   where results are noisy one of the best is measured again when that teaches more.
 

@@ -77,11 +77,12 @@ def initial_design(
     history
         Of the study.
     initial
-        Trials of the initial design; None: d + 2, between 5 and `most`, for d dimensions.
+        Trials of the initial design; None: d + 2, between 5 and `most`, for d dimensions, or with
+        pasts that lead two more than the configs they put first.
     n
         How many suggestions are asked for.
     led_on
-        Whether pasts, if there are any, make up for most of the design.
+        Whether pasts, if there are any, may shorten it.
     most
         Trials of the longest design, where `initial` is None.
     """

@@ -8,11 +8,12 @@ with noise sigma_n^2 on the diagonal. The 1 is a standard normal prior on the me
 data, and sigma_c^2 the prior variance of what is left of the differences between cells. In one cell
 of up to `MOST_EFFECTS` dimensions the function has a part that is a sum of main effects (see
 `maquette.surrogate.effects`), which is learned from fewer trials than the rest; by the prior it is
-half of it. Hyperparameters are the maximum of the posterior under log-normal priors; those of the
-lengthscales grow with the square root of the number of dimensions [2], which keeps the model's
-complexity the same in 2 and in 50 dimensions. In one cell they are narrower than in [2]: a maximum
-found from ten trials under wide priors is far too sure of itself. Over several cells they are as in
-[2]: a scale axis is smoother than a setting, and how settings act together with it is the question.
+half of it. Hyperparameters have log-normal priors; `fit` returns the most probable ones, and
+`maquette.surrogate.plausible` what else they may be. The priors of the lengthscales grow with the
+square root of the number of dimensions [2], which keeps the model's complexity the same in 2 and in
+50 dimensions. In one cell they are narrower than in [2]: a maximum found from ten trials under wide
+priors is far too sure of itself. Over several cells they are as in [2]: a scale axis is smoother
+than a setting, and how settings act together with it is the question.
 
 References
 ----------
