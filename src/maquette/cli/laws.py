@@ -9,7 +9,7 @@ import typer
 
 from maquette.cli.options import AsJson, StoreUrl
 from maquette.cli.output import emit
-from maquette.cli.source import Loss, Scale, Settings, State, drift_model
+from maquette.cli.source import Loss, Runs, Scale, Settings, State, drift_model
 from maquette.cli.values import numbers
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def laws(
     place = published.point(target)
     ours = None
     if source is not None:
-        model = drift_model(source, (settings, scale), (loss, state), store)
+        model = drift_model(Runs(source, settings, scale, loss, state, store))
         axes = [axis.name for axis in model.runs.axes]
         named = {a: v for a in axes if (v := _value(a, target, place)) is not None}
         ours = model.recipe(**named)

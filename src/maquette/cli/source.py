@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, final
 
 import typer
 
@@ -33,49 +34,55 @@ State = Annotated[
 ]
 
 
-def is_table(source: str, settings: str | None, scale: str | None) -> bool:
-    """Whether a source is a file rather than a study's name."""
-    return bool(Path(source).suffix or Path(source).is_file() or settings or scale)
+@final
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Runs as a verb's options name them.
 
-
-def drift_model(
-    source: str,
-    columns: tuple[str | None, str | None],
-    outcome: tuple[str, str | None],
-    store: str | None,
-    laws: bool = False,
-) -> DriftModel:
-    """Fit the runs of a table, or of a study.
-
-    Parameters
+    Attributes
     ----------
     source
         A file or a study's name.
-    columns
-        ``--settings`` and ``--scale``.
-    outcome
-        ``--loss`` and ``--state``.
+    settings, scale, loss, state
+        Of a table: the options of these names.
     store
         The store's URL, for a study.
-    laws
-        Whether columns with customary names take what published laws say of them as a prior.
     """
-    if not is_table(source, *columns):
+
+    source: str
+    settings: str | None
+    scale: str | None
+    loss: str
+    state: str | None
+    store: str | None
+
+    @property
+    def in_table(self) -> bool:
+        """Whether they are in a file rather than in a study."""
+        path = Path(self.source)
+        return bool(path.suffix or path.is_file() or self.settings or self.scale)
+
+
+def drift_model(runs: Runs, laws: bool = False) -> DriftModel:
+    """Fit the runs of a table, or of a study.
+
+    `laws`: whether columns with customary names take what published laws say of them as a prior.
+    """
+    if not runs.in_table:
         from maquette.study.evidence import fit_drift
 
-        return fit_drift(source, stored_study(source, store).history)
-    if columns[0] is None or columns[1] is None:
+        return fit_drift(runs.source, stored_study(runs.source, runs.store).history)
+    if runs.settings is None or runs.scale is None:
         raise typer.BadParameter(
             "a table needs both, for example --settings lr,bs --scale N,D",
             param_hint="--settings and --scale",
         )
-    tuned, axes = names(columns[0], "--settings"), names(columns[1], "--scale")
-    loss, state = outcome
+    tuned, axes = names(runs.settings, "--settings"), names(runs.scale, "--scale")
     from maquette import scaling
     from maquette.table import read_runs
 
-    wanted = [*tuned, *axes, loss, *([state] if state else [])]
-    table = read_runs(Path(source), list(dict.fromkeys(wanted)))
+    wanted = [*tuned, *axes, runs.loss, *([runs.state] if runs.state else [])]
+    table = read_runs(Path(runs.source), list(dict.fromkeys(wanted)))
     positive = [n for n in tuned if not any(isinstance(v, float) and v <= 0 for v in table[n])]
     said = said_of(positive, axes) if laws else []
     if laws and not said:
@@ -84,29 +91,21 @@ def drift_model(
             "wd for settings and N, D, C for the scale",
             param_hint="--laws",
         )
-    return scaling.fit(table, tuned, axes, loss, state=state, prior_drift=said)
+    return scaling.fit(table, tuned, axes, runs.loss, state=runs.state, prior_drift=said)
 
 
-def paid(source: str, columns: tuple[str, str], outcome: tuple[str, str | None]) -> Paid:
-    """Read what the runs of a table cost.
+def paid(runs: Runs, scale: str, cost: str) -> Paid:
+    """Read what the runs of a table cost, from the columns ``--scale`` and ``--cost``.
 
-    Parameters
-    ----------
-    source
-        The file.
-    columns
-        ``--cost`` and ``--scale``.
-    outcome
-        ``--loss`` and ``--state``: runs that did not go to their end say nothing of a cost.
+    Runs that did not go to their end say nothing of a cost.
     """
     from maquette.scaling.cost import Paid
     from maquette.scaling.runs import ENDED
     from maquette.table import read_runs
 
-    (cost, scale), (loss, state) = columns, outcome
-    axes = names(scale, "--scale")
+    axes, loss, state = names(scale, "--scale"), runs.loss, runs.state
     wanted = [*axes, loss, cost, *([state] if state else [])]
-    table = read_runs(Path(source), list(dict.fromkeys(wanted)), numbers=[cost], positive=axes)
+    table = read_runs(Path(runs.source), list(dict.fromkeys(wanted)), numbers=[cost], positive=axes)
     ended = [
         math.isfinite(y) and (state is None or str(table[state][i]).strip().lower() in ENDED)
         for i, y in enumerate(table[loss])

@@ -12,17 +12,13 @@ from maquette.cli.open import stored_study
 from maquette.cli.options import AsJson, StoreUrl
 from maquette.cli.output import note
 from maquette.cli.pasted import Form, show
-from maquette.cli.source import Loss, Scale, Settings, State, drift_model, is_table, paid, said_of
+from maquette.cli.source import Loss, Runs, Scale, Settings, State, drift_model, paid, said_of
 from maquette.cli.values import numbers
 
 if TYPE_CHECKING:
     from maquette.scaling import DriftModel, Recipe
 
 RULED = ("width", "depth", "batch", "tokens")  # axes that parametrizations know
-Rule = tuple[str | None, str | None]  # --rule and --ratio
-# Source, --settings and --scale, --loss and --state, --store.
-Runs = tuple[str, tuple[str | None, str | None], tuple[str, str | None], str | None]
-
 
 Cost = Annotated[
     str | None,
@@ -89,10 +85,10 @@ def transfer(
     """
     target = numbers(at, "--at") if at else {}
     ratios = numbers(ratio, "--ratio") if ratio else {}
-    table = is_table(source, settings, scale)
-    _refuse(table, (cost, laws), (rule, ratio))
-    if table:
-        recipe = _from_table((source, (settings, scale), (loss, state), store), target, laws, cost)
+    runs = Runs(source, settings, scale, loss, state, store)
+    _refuse(runs, cost, laws, rule, ratio)
+    if runs.in_table:
+        recipe = _from_table(runs, target, laws, cost)
     else:
         study = stored_study(source, store)
         recipe = study.transfer(**target)
@@ -109,8 +105,7 @@ def _from_table(
     """Fit the runs of a table; laws speak where they are asked, or settle what runs do not."""
     from maquette.scaling.advice import with_next_run
 
-    source, columns, outcome, _ = runs
-    model = drift_model(*runs, bool(laws))
+    model = drift_model(runs, bool(laws))
     recipe = model.recipe(**target)
     if signed := _signed(model):
         note(
@@ -118,7 +113,7 @@ def _from_table(
             "scale, as logarithms are"
         )
     if laws is None and (said := _meanings(model)):
-        told = drift_model(*runs, laws=True)
+        told = drift_model(runs, laws=True)
         other = told.recipe(**target)
         if recipe.verdict.level != "trust" or "told by laws" in other.verdict.codes:
             recipe, model = other, told
@@ -126,16 +121,18 @@ def _from_table(
                 f"these runs alone do not settle it, and {said} bear customary names: what "
                 "published laws say of them was taken as a prior (--no-laws: do without)"
             )
-    if cost is None or columns[1] is None:
+    if cost is None or runs.scale is None:
         return with_next_run(model, recipe)
-    spent = paid(source, (cost, columns[1]), outcome)
+    spent = paid(runs, runs.scale, cost)
     recipe = with_next_run(model, recipe, spent.price)
     return replace(recipe, cost=spent.at(recipe.at), cost_unit=cost)
 
 
-def _refuse(table: bool, columns: tuple[str | None, bool | None], by: Rule) -> None:
+def _refuse(
+    runs: Runs, cost: str | None, laws: bool | None, rule: str | None, ratio: str | None
+) -> None:
     """Say which options do not go together."""
-    (cost, laws), (rule, ratio) = columns, by
+    table = runs.in_table
     if laws and not table:
         raise typer.BadParameter(
             "a study's settings live in the coordinates of its parametrization, of which laws say "

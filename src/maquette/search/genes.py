@@ -1,4 +1,4 @@
-"""What searchers by populations share: rows as genes, and proposals that were not tried yet."""
+"""What populations and frugal searches share: rows as genes, and proposals not tried yet."""
 
 from __future__ import annotations
 

@@ -9,9 +9,11 @@ from typing import Any
 
 from maquette.errors import StoreError, StudyError
 from maquette.fidelity import Duration
+from maquette.instances import Instances
 from maquette.number import is_count
 from maquette.objective import Objective
 from maquette.problem import Problem
+from maquette.scale import Scale
 from maquette.schedule.protocol import Scheduler
 from maquette.search.protocol import Searcher
 from maquette.space import Space
@@ -29,10 +31,14 @@ def check_given(name: object, fn: object, store: object) -> None:
 
 
 def asked(
-    space: Any, objective: str | Objective, fidelity: Mapping[str, Any] | None, *rest: Any
+    space: Space | Mapping[str, Any],
+    objective: str | Objective,
+    fidelity: Mapping[str, Any] | None,
+    scale: Scale | None,
+    instances: Instances | None,
+    seed: int,
 ) -> Problem:
-    """Return the problem of a study; `rest`: its scale, instances and seed."""
-    scale, instances, seed = rest
+    """Return the problem of a study, from what `Study` takes."""
     return Problem(
         space if isinstance(space, Space) else Space(space),
         Objective.parse(objective),
