@@ -16,7 +16,13 @@ import maquette as mq
 from maquette.history import History, Problem
 from maquette.objective import Objective
 from maquette.report import Evidence, answers, figures, gather, render, write
-from maquette.report.answers import best_answer, flat_answer, matter_answer, target_answer
+from maquette.report.answers import (
+    best_answer,
+    flat_answer,
+    matter_answer,
+    more_budget,
+    target_answer,
+)
 from maquette.report.boundary import at_the_edge, flatness, held_back, untried
 from maquette.report.importance import effects
 from maquette.report.svg import Axis
@@ -208,7 +214,7 @@ def test_ticks_are_few_round_and_inside(log: bool, ends: tuple[float, float]) ->
 def test_words() -> None:
     assert short(0.0081234) == "0.00812"
     assert short(800000.0) == "800,000"
-    assert short(1.5e-7) == "1.50e-7"
+    assert short(1.5e-7) == "1.5e-7"
     assert percent(0.0123) == "1.2 %"
     assert listed(["a", "b", "c"]) == "a, b and c"
 
@@ -276,3 +282,13 @@ def test_an_end_that_holds_nothing_back_is_no_advice(mixed):
     assert {name for name, _, _ in at_the_edge(stood)} == {"drop", "wd"}
     assert held_back(stood) == []
     assert "No end of a range holds it back." in best_answer(stood)
+
+
+@pytest.mark.parametrize("regret", [1e-6, 5e-4, 0.5])
+def test_what_is_left_is_under_the_noise_only_where_it_is(scaled, regret):
+    assert scaled.recipe is not None
+    assert scaled.model is not None
+    noise = scaled.model.noise()["residual"]
+    told = more_budget(replace(scaled, recipe=replace(scaled.recipe, regret=regret)))
+    assert ("under the noise" in told) == (regret < noise / 4)
+    assert ("hardly help" in told) == (regret < max(1e-3, noise / 4))

@@ -171,3 +171,10 @@ def test_torchtitan_takes_groups_by_pattern() -> None:
     assert "--training.global_batch_size 256" in text
     assert "# schedule='wsd'" in text
     assert "# layers=12" in text
+
+
+def test_counts_are_whole_where_that_changes_little() -> None:
+    told = written({"batch_size": 147.46, "lr": 20.5}, "", "megatron")
+    assert "--global-batch-size 147" in told
+    assert "147." not in told
+    assert json.loads(written({"bs": 2.5, "lr": 20.5}, "", "json")) == {"bs": 2.5, "lr": 20.5}

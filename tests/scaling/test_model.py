@@ -33,3 +33,17 @@ def test_answers_do_not_depend_on_what_was_asked_before(model):
         model.predict({"rate": 0.3}, N=n)
     assert model.recipe(N=900) == before
     assert len(model._found) <= module.PLACES
+
+
+def test_a_linear_setting_moves_by_an_amount_not_by_a_power():
+    rows = [
+        {"drop": d, "N": n, "loss": 2 + 5 / n**0.5 + (d - 0.3 + 0.1 * math.log10(n / 100)) ** 2}
+        for n in (100, 200, 400)
+        for d in (0.0, 0.1, 0.2, 0.3, 0.4)
+    ]
+    recipe = fit(rows, settings=["drop"], scale=["N"], loss="loss").recipe(N=800)
+    assert recipe.linear == {"drop"}
+    told = next(line for line in str(recipe).splitlines() if line.startswith("The best drop"))
+    assert "N^" not in told
+    assert told.endswith("with each tenfold N.")
+    assert float(told.split()[5]) == pytest.approx(-0.1, abs=0.06)

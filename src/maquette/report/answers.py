@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from maquette.history import History
@@ -208,7 +209,8 @@ def more_budget(evidence: Evidence) -> str:
     noise = model.noise()["residual"] or 0.0
     left = f"At most {percent(regret)} of loss is expected to be left in these settings"
     if regret < max(0.001, noise / 4):
-        return f"{left}, well under the noise: more budget would hardly help."
+        small = ", well under the noise" if regret < noise / 4 else ""
+        return f"{left}{small}: more budget would hardly help."
     late = _late_gain(evidence)
     if late is not None and late > noise:
         return f"{left}, and the last third of the trials still improved by {percent(late)}: go on."
@@ -281,7 +283,9 @@ def _drift(recipe: Recipe) -> list[str]:
         for axis, value in axes.items():
             low, high = recipe.drift_interval[name][axis]
             if low > 0 or high < 0:
-                moving.append(f"{name} as {axis}^{value:+.2f}")
+                tenfold = f"{value * math.log(10):+.3g} with each tenfold {axis}"
+                linear = name in recipe.linear
+                moving.append(f"{name} {f'by {tenfold}' if linear else f'as {axis}^{value:+.2f}'}")
     if moving:
         return [f"The best settings move with scale: {listed(moving)}."]
     if any(recipe.drift.values()):

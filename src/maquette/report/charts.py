@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -94,10 +95,11 @@ def optimum(figure: Sequence[dict[str, Any]]) -> str:
         chart.diamond(tx, ty, "mark-recipe", f"the recipe: {short(ty)}")
         low, high = f["exponent_interval"]
         moves = "moves" if low > 0 or high < 0 else "holds"
-        title = (
-            f"{escape(f['setting'])} <small class='{moves}'>{escape(f['axis'])}"
-            f"<sup>{f['exponent']:+.2f}</sup> ({low:+.2f} to {high:+.2f})</small>"
-        )
+        told = f"<sup>{f['exponent']:+.2f}</sup> ({low:+.2f} to {high:+.2f})"
+        if f["linear"]:  # by an amount, not a factor
+            mean, low, high = (v * math.log(10) for v in (f["exponent"], low, high))
+            told = f" {mean:+.3g} a tenfold ({low:+.3g} to {high:+.3g})"
+        title = f"{escape(f['setting'])} <small class='{moves}'>{escape(f['axis'])}{told}</small>"
         drawings.append((title, chart.svg()))
     return panels(drawings)
 

@@ -117,6 +117,7 @@ def optimum_against_scale(evidence: Evidence) -> list[dict[str, Any]]:
                     "exponent": recipe.drift[name][axis.name],
                     "exponent_interval": list(recipe.drift_interval[name][axis.name]),
                     "log": _log(evidence, name),
+                    "linear": name in recipe.linear,
                 }
             )
     return sorted(panels, key=lambda p: list(recipe.drift).index(p["setting"]))

@@ -13,7 +13,7 @@ from typing import final
 
 from maquette.report.words import short
 
-LEFT, RIGHT, TOP, BOTTOM = 50.0, 14.0, 12.0, 36.0
+LEFT, RIGHT, TOP, BOTTOM = 58.0, 14.0, 12.0, 36.0
 
 
 @final
@@ -68,7 +68,7 @@ def _log_ticks(axis: Axis, most: int) -> list[float]:
         if len(inside) <= most:
             break
     if len(inside) >= 2:
-        return inside
+        return inside[:: math.ceil(len(inside) / most)]
     # Less than a factor of two: round values, as on a linear axis.
     return [v for v in _linear_ticks(math.exp(axis.low), math.exp(axis.high), most) if v > 0]
 

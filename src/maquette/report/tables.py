@@ -63,6 +63,9 @@ def _exponent(recipe: Any, name: str, axis: str) -> str:
     if axis not in recipe.drift.get(name, {}):
         return ""
     low, high = recipe.drift_interval[name][axis]
+    if name in recipe.linear:  # by an amount, not a factor
+        mean, low, high = (v * math.log(10) for v in (recipe.drift[name][axis], low, high))
+        return f"{mean:+.3g} a tenfold <small>({low:+.3g} to {high:+.3g})</small>"
     return f"{recipe.drift[name][axis]:+.2f} <small>({low:+.2f} to {high:+.2f})</small>"
 
 

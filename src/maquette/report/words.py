@@ -17,7 +17,7 @@ def short(value: Any, digits: int = 3) -> str:
         return "0"
     size = abs(value)
     if size >= 1e7 or size < 1e-4:
-        return f"{value:.{digits - 1}e}".replace("e+0", "e").replace("e-0", "e-").replace("e+", "e")
+        return f"{value:.{digits}g}".replace("e+0", "e").replace("e-0", "e-").replace("e+", "e")
     if size >= 1000:
         return f"{value:,.0f}"
     return f"{value:.{digits}g}"

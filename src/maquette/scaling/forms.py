@@ -43,6 +43,7 @@ TORCH: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "adafactor": ("Adafactor", ("lr", "weight_decay")),
 }
 DIGITS = 4
+WHOLE = 16  # from here on rounding moves a count by at most 3 %
 # Whoever pastes groups must say which parameters are which: a guess by names, to be edited.
 ROLE = """def role(name, parameter):  # edit for your model's names
     if parameter.ndim < 2:
@@ -241,6 +242,8 @@ def _plain(value: Any, count: bool) -> Any:
     value = value.item() if hasattr(value, "item") else value
     if isinstance(value, float) and math.isfinite(value):
         rounded = float(f"{value:.{DIGITS}g}")
-        # Programs read counts as int; only where that changes nothing, for a batch may be millions.
+        # Programs read counts as int; a small fraction may be one of millions, so it stays.
+        if count and not rounded.is_integer() and rounded >= WHOLE:
+            return round(value)
         return int(rounded) if count and rounded.is_integer() else rounded
     return value

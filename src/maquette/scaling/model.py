@@ -93,6 +93,7 @@ class DriftModel:
             loss=self._loss(target, x),
             drift=drift,
             drift_interval=drift_interval,
+            linear=frozenset(s.name for s in self.runs.numeric if s.kind == "linear"),
             regret=regret,
             runs=int(self.runs.repeats.sum()) + len(self.runs.xd),
             verdict=judge(regret, self.findings(**at)),

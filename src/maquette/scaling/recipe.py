@@ -56,6 +56,8 @@ class Recipe:
         dx* / d log s, in its unit).
     drift_interval
         90 % intervals of those exponents.
+    linear
+        The settings that move by an amount, not by a factor.
     regret
         Expected loss above the best settings at the target, relative (0.003 is 0.3 %).
     runs
@@ -85,6 +87,7 @@ class Recipe:
     regret: float
     runs: int
     verdict: Verdict
+    linear: frozenset[str] = frozenset()
     validation: Validation | None = None
     next_run: Proxy | None = None
     cost: Estimate | None = None
@@ -112,6 +115,13 @@ class Recipe:
             "cost": cost,
             **(self._roles() if self.roles else {}),
         }
+
+    def _moving(self, name: str, axis: str) -> str:
+        value, ends = self.drift[name][axis], self.drift_interval[name][axis]
+        if name in self.linear:
+            mean, low, high = (f"{v * math.log(10):+.3g}" for v in (value, *ends))
+            return f"{mean} ({low} to {high}) with each tenfold {axis}"
+        return f"{axis}^{value:+.2f} ({ends[0]:+.2f} to {ends[1]:+.2f})"
 
     def _roles(self) -> dict[str, Any]:
         return {
@@ -142,13 +152,10 @@ class Recipe:
             f"settings {away} the best ones there."
         )
         for name, by in self.drift.items():
-            moving = ", ".join(
-                f"{axis}^{v:+.2f} ({self.drift_interval[name][axis][0]:+.2f} to "
-                f"{self.drift_interval[name][axis][1]:+.2f})"
-                for axis, v in by.items()
-            )
+            moving = ", ".join(self._moving(name, axis) for axis in by)
             if moving:
-                lines.append(f"The best {name} goes as {moving}.")
+                verb = "moves by" if name in self.linear else "goes as"
+                lines.append(f"The best {name} {verb} {moving}.")
         plural = "run" if self.runs == 1 else "runs"
         lines.append(f"Verdict from {self.runs} {plural}: {self.verdict.level}.")
         lines += [f"  - {reason}" for reason in self.verdict.reasons]
@@ -157,9 +164,10 @@ class Recipe:
         if self.next_run is not None:
             lines.append(f"The run that would raise the trust most for its price: {self.next_run}.")
         if self.cost is not None:
-            c, unit = self.cost, self.cost_unit
+            c = self.cost
+            unit = "" if self.cost_unit in ("", "cost") else f" {self.cost_unit}"
             lines.append(
-                f"One run of it costs {c.mean:.3g} {unit} (90 %: {c.low:.3g} to {c.high:.3g})."
+                f"One run of it costs {c.mean:.3g}{unit} (90 %: {c.low:.3g} to {c.high:.3g})."
             )
         if self.roles:
             lines.append(f"By role, {self.rule}:")
