@@ -116,3 +116,23 @@ def test_of_a_study_with_a_scale_the_largest_cell_counts():
         old.tell({"lr": 0.1 / (i + 1)}, float(i), scale={"width": width})
     (past,) = mq.Study("new", NEW, valley, warm_start=old).history.problem.past
     assert past.losses == (1.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("names", "match"),
+    [
+        ({"raet": "lr"}, "it has no parameter 'raet'. Did you mean 'rate'"),
+        ({"rate": "rl"}, "this study has no parameter 'rl'"),
+        ({"rate": "layers"}, "2 of its parameters would be 'layers'"),
+    ],
+)
+def test_names_that_lead_nowhere_are_said(store, names, match):
+    rows = [{"rate": 0.01, "layers": 3, "loss": 1.0}]
+    for source in ("old", rows):
+        with pytest.raises(StudyError, match=match):
+            mq.Study("new", NEW, valley, store=store, warm_start=mq.WarmStart(source, names=names))
+
+
+def test_a_class_where_an_object_is_wanted():
+    with pytest.raises(StudyError, match="TPE is a class"):
+        mq.Study("new", NEW, valley, searcher=mq.search.TPE)

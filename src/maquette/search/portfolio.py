@@ -51,6 +51,9 @@ class Portfolio:
     def __post_init__(self) -> None:
         if self.size < 1:
             raise StudyError(f"size must be at least 1, not {self.size!r}")
+        lone = isinstance(self.configs, Mapping)
+        if lone or not all(isinstance(config, Mapping) for config in self.configs or ()):
+            raise StudyError(f"configs must be a list of mappings, not {self.configs!r}")
 
     def suggest(
         self, history: History, at: Fidelity, n: int, rng: np.random.Generator

@@ -100,6 +100,12 @@ def methods(searcher: str | Searcher, scheduler: str | Scheduler) -> tuple[Searc
         problems.append(f"scheduler {schedule!r} has no methods next and decide")
     if problems:
         raise StudyError(problems)
+    classes = [m.__name__ for m in (search, schedule) if isinstance(m, type)]
+    if classes:
+        raise StudyError(
+            [f"{name} is a class, where an object is wanted" for name in classes],
+            hint=f"write {classes[0]}()",
+        )
     return search, schedule
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, final
@@ -152,10 +153,30 @@ def _columns(table: Any) -> dict[str, list[Any]]:
     raise DataError(f"it is no study, file or table, but {type(table).__name__}")
 
 
+def _check_names(item: WarmStart, theirs: Iterable[str], problem: Problem) -> None:
+    """Raise DataError for names that the source or the space has not, or that collide."""
+    theirs, problems = list(theirs), []
+    for name, ours in item.names.items():
+        if name not in theirs:
+            problems.append(f"names: it has no parameter {name!r}.{nearest(name, theirs)}")
+        if ours not in problem.space:
+            known = list(problem.space)
+            problems.append(f"names: this study has no parameter {ours!r}.{nearest(ours, known)}")
+    renamed = Counter(item.names.get(name, name) for name in theirs)
+    problems += [
+        f"names: {count} of its parameters would be {name!r}"
+        for name, count in renamed.items()
+        if count > 1 and name in problem.space
+    ]
+    if problems:
+        raise DataError(problems)
+
+
 def _of_columns(item: WarmStart, columns: dict[str, list[Any]], problem: Problem) -> Past:
     metric = item.metric or problem.objective.primary
     if metric not in columns:
         raise DataError(f"it has no column {metric!r}.{nearest(metric, columns)}")
+    _check_names(item, (name for name in columns if name != metric), problem)
     sign = _sign(item, float(problem.objective.signs[0]))
     losses = [sign * _number(value) for value in columns[metric]]
     configs = []
@@ -179,6 +200,7 @@ def _of_history(item: WarmStart, history: History, problem: Problem) -> Past:
     if item.metric is not None and trials and not measured:
         known = {name: None for t in trials for name in t.metrics}
         raise DataError(f"it has no metric {wanted!r}.{nearest(wanted, known)}")
+    _check_names(item, history.space, problem)
     sign = float(problem.objective.signs[0])
     if wanted in own.metrics:
         sign = float(own.signs[own.metrics.index(wanted)])
