@@ -57,7 +57,7 @@ def believe(problem: Problem, finished: Finished, refits: Refits[Plausible]) -> 
     posterior = _conditioned(problem, theta, points, y)
     stopped = np.flatnonzero(finished.state == State.STOPPED)
     if len(stopped) and len(y):
-        lost = place_rows(seen, finished, stopped)
+        lost = seen.place_trials(finished, stopped)
         bad = np.maximum(posterior.predict(lost)[0], float(np.median(y)))
         points, y = points.joined(lost), np.concatenate([y, bad])
         posterior = _conditioned(problem, theta, points, y)
@@ -71,8 +71,3 @@ def _conditioned(problem: Problem, theta: Plausible, points: Points, y: Array) -
     if carried is None:
         return mixture(theta, points, y)
     return Carried(mixture(theta, points, y - carried(points)), carried)
-
-
-def place_rows(seen: Observations, finished: Finished, rows: NDArray[np.intp]) -> Points:
-    """Return the points of some finished trials."""
-    return seen.place(finished.X[rows], finished.active[rows], finished.scale[rows])

@@ -9,7 +9,7 @@ from maquette.columns import Finished
 from maquette.errors import StudyError
 from maquette.fidelity import Fidelity
 from maquette.history import History
-from maquette.search.climb import Pool
+from maquette.search.climb import pool_of
 from maquette.surrogate.observations import scale_row
 from maquette.trial import State
 
@@ -24,9 +24,7 @@ def in_cell(history: History, at: Fidelity) -> set[bytes]:
     """Return the keys (see `Pool.keys`) of all configs proposed in the cell."""
     cell = dict(zip(history.axes, cell_row(history, at)[0], strict=True))
     trials = history.in_cell(cell)
-    if not trials:
-        return set()
-    return set(Pool(np.array([t.row for t in trials]), np.array([t.active for t in trials])).keys())
+    return set(pool_of(trials).keys()) if trials else set()
 
 
 def unsuccessful(finished: Finished) -> NDArray[np.bool_]:
@@ -48,5 +46,5 @@ def one_metric(history: History, searcher: str) -> None:
         raise StudyError(
             f"searcher {searcher!r} optimises one metric, and there are {len(metrics)}: "
             + ", ".join(metrics),
-            hint='searcher="gp" and searcher="tpe" search several metrics together',
+            hint='searcher="gp", "tpe" and "genetic" search several metrics together',
         )

@@ -8,13 +8,14 @@ best neighbour over choices and integers.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from maquette.records import TrialRecord
 from maquette.search.acquisition import Target
 from maquette.space import Choice, Config, Parameter, Space
 from maquette.surrogate.embedding import Embedding
@@ -119,6 +120,11 @@ def pool(space: Space, unit: Array) -> Pool:
     X, active = space.project(unit)
     kept = space.feasible(X)
     return Pool(X[kept], active[kept])
+
+
+def pool_of(trials: Sequence[TrialRecord]) -> Pool:
+    """Return the configs of at least one trial."""
+    return Pool(np.array([t.row for t in trials]), np.array([t.active for t in trials]))
 
 
 def candidates(ground: Ground, best: Array, rng: np.random.Generator, m: int) -> tuple[Pool, Pool]:

@@ -38,6 +38,7 @@ from maquette.rng import generator
 from maquette.search.cell import one_metric
 from maquette.search.climb import Ground, Pool
 from maquette.search.gaussian import Gaussian, axes_of, fresh, memory, updated
+from maquette.search.genes import known, untried
 from maquette.search.machine import Told, folded
 from maquette.surrogate.threads import single_threaded
 from maquette.trial import Suggestion
@@ -101,15 +102,11 @@ class CMAES:
             out.append(Suggestion(history.space.defaults(), "default"))
         state = folded(self, history)
         ground = Ground(history.space, history.domain)
-        finished, pending = history.finished, history.pending
-        tried = Pool(
-            np.concatenate([finished.X, *(t.row[None] for t in pending)]),
-            np.concatenate([finished.active, *(t.active[None] for t in pending)]),
-        )
+        tried = known(history)
         why = {"generation": float(state.generation), "sigma": state.sigma}
         while len(out) < n:
             found = _draw(state, ground, tried, rng)
-            tried = Pool(np.concatenate([tried.X, found.X]), np.r_[tried.active, found.active])
+            tried = tried.joined(found)
             out.append(Suggestion(ground.config(found.X[0]), "cmaes", why))
         return out
 
@@ -164,17 +161,16 @@ def _draw(state: Gaussian, ground: Ground, tried: Pool, rng: np.random.Generator
         rows[:, axes.numeric] = np.clip(x, 0.0, 1.0)
         rows[:, axes.choices] = (values + 0.5) / np.array([len(q) for q in state.q.q])
         found = ground.pool(rows[order])
-        for i in range(len(found.X)):
-            one = Pool(found.X[i : i + 1], found.active[i : i + 1])
-            if not tried.holds(one.X[0], one.active[0]):
-                return one
-            spare = spare or one
+        one = untried(found, tried)
+        if one is not None:
+            return one
+        if spare is None and len(found.X):
+            spare = found.only(0)
     if spare is None:
         # The distribution lies outside the constraints.
         anywhere = ground.anywhere(rng, 8 * DRAWS)
         near = np.abs(anywhere.X[:, axes.numeric] - state.m).sum(axis=1)
-        i = int(np.argmin(near))
-        spare = Pool(anywhere.X[i : i + 1], anywhere.active[i : i + 1])
+        spare = anywhere.only(int(np.argmin(near)))
     return spare
 
 

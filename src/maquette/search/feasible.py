@@ -155,9 +155,7 @@ def feasible(
     broken |= (finished.state == State.DONE) & ~np.isfinite(finished.losses).all(axis=1)
     broken |= (finished.excess[:, labels] > 0).any(axis=1)
     rows = np.flatnonzero(broken | finished.ok)
-    success = classifier(
-        seen.place(finished.X[rows], finished.active[rows], finished.scale[rows]), ~broken[rows]
-    )
+    success = classifier(seen.place_trials(finished, rows), ~broken[rows])
     bounds = tuple(_bound(problem, measured.metric(c), scale, refits) for c in real)
     return Feasible(success, bounds) if success is not None or bounds else None
 

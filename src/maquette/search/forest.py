@@ -37,13 +37,12 @@ from maquette.history import History, Problem
 from maquette.rng import generator
 from maquette.search.acquisition import MARGIN, log_h
 from maquette.search.cell import cell_row, in_cell, one_metric, unsuccessful
-from maquette.search.climb import Ground, Pool, candidates
+from maquette.search.climb import Ground, Pool, candidates, pool_of
 from maquette.search.expert import Expert, expert
 from maquette.search.sobol import initial_design
 from maquette.surrogate.comparable import inside
 from maquette.surrogate.forest import Forest as Trees
 from maquette.surrogate.forest import grow
-from maquette.surrogate.gp import Points
 from maquette.surrogate.observations import Observations, observe
 from maquette.surrogate.refit import Refits, part
 from maquette.surrogate.threads import single_threaded
@@ -132,14 +131,14 @@ class Forest:
         rng = generator(problem.seed, _GROWTH, len(first))
         points, y = part(seen)
         if not len(y):
-            points, y = _place(seen, first, np.arange(min(1, len(first)))), np.zeros(1)
+            points, y = seen.place_trials(first, np.arange(min(1, len(first)))), np.zeros(1)
         loss = grow(points.Z, y, rng, trees=self.trees, share=5 / 6)
         failed = unsuccessful(first)
         success = None
         if failed.any():
             rows = np.flatnonzero(failed | first.ok)
             labels = np.where(failed[rows], 0.0, 1.0)
-            Z = _place(seen, first, rows).Z
+            Z = seen.place_trials(first, rows).Z
             success = grow(Z, labels, rng, trees=self.trees, share=5 / 6, least=3)
         return _Grown(seen, loss, success, len(first))
 
@@ -151,17 +150,17 @@ class Forest:
         new = np.arange(grown.count, len(finished))
         fresh = new[finished.ok[new]]
         loss = loss.with_more(
-            _place(seen, finished, fresh).Z,
+            seen.place_trials(finished, fresh).Z,
             seen.standard(finished.loss[fresh], finished.scale[fresh]),
         )
         failed = unsuccessful(finished)
         if success is not None:
             rows = new[(failed | finished.ok)[new]]
             labels = np.where(failed[rows], 0.0, 1.0)
-            success = success.with_more(_place(seen, finished, rows).Z, labels)
+            success = success.with_more(seen.place_trials(finished, rows).Z, labels)
         stopped = np.flatnonzero(finished.state == State.STOPPED)
         if len(stopped):
-            Z = _place(seen, finished, stopped).Z
+            Z = seen.place_trials(finished, stopped).Z
             loss = loss.with_more(Z, np.maximum(loss.predict(Z)[0], 0.0))
         rows = np.flatnonzero(finished.ok)
         feasible = rows[~(finished.violation[rows] > 0)]
@@ -176,8 +175,7 @@ class Forest:
             known = np.concatenate([known, priors.centre()])
         model = _Model(ground, seen, scale, loss, success, float(mean.min()), known, priors)
         if pending := history.pending:
-            X = np.array([t.row for t in pending])
-            model = model.believing(Pool(X, np.array([t.active for t in pending])))
+            model = model.believing(pool_of(pending))
         return model
 
 
@@ -284,7 +282,3 @@ def _changed(ground: Ground, rows: Array, rng: np.random.Generator) -> Array:
 
 def _joined(one: Pool, other: Pool) -> Pool:
     return Pool(np.concatenate([one.X, other.X]), np.concatenate([one.active, other.active]))
-
-
-def _place(seen: Observations, finished: Finished, rows: NDArray[np.intp]) -> Points:
-    return seen.place(finished.X[rows], finished.active[rows], finished.scale[rows])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from maquette.history import History
 from maquette.rng import generator
-from maquette.search.climb import Ground, Pool
+from maquette.search.climb import Ground, Pool, pool_of
 from maquette.search.machine import Told
 from maquette.search.margin import cell
 from maquette.search.sobol import opening
@@ -45,11 +45,9 @@ def placed(domain: Space, configs: Sequence[Config]) -> Pool:
 
 def known(history: History) -> Pool:
     """Return the configs of all trials, pending ones too."""
-    finished, pending = history.finished, history.pending
-    return Pool(
-        np.concatenate([finished.X, *(t.row[None] for t in pending)]),
-        np.concatenate([finished.active, *(t.active[None] for t in pending)]),
-    )
+    ended = Pool(history.finished.X, history.finished.active)
+    pending = history.pending
+    return ended.joined(pool_of(pending)) if pending else ended
 
 
 def untried(found: Pool, tried: Pool) -> Pool | None:

@@ -52,7 +52,7 @@ from maquette.pareto import front
 from maquette.search.acquisition import MARGIN, Constrained, LogEI, Target
 from maquette.search.beliefs import Belief, believe
 from maquette.search.cell import cell_row, in_cell
-from maquette.search.climb import Ground, Pool, candidates, climb
+from maquette.search.climb import Ground, Pool, candidates, climb, pool_of
 from maquette.search.expert import expert
 from maquette.search.feasible import Feasible, feasible, likely
 from maquette.search.hypervolume import log_ehvi
@@ -333,7 +333,8 @@ def _model(
     if not (pending := history.pending):
         return model
     # The next trial should improve on what the pending ones are believed to reach.
-    X, active = np.array([t.row for t in pending]), np.array([t.active for t in pending])
+    believed = pool_of(pending)
+    X, active = believed.X, believed.active
     scales = np.concatenate([scale_row(history.axes, t.scale) for t in pending])
     return model.believing(model.place(X, active), seen.place(X, active, scales))
 

@@ -26,7 +26,7 @@ from maquette.errors import StudyError, nearest
 from maquette.fidelity import Fidelity
 from maquette.history import History
 from maquette.search.cell import cell_row
-from maquette.search.climb import Pool
+from maquette.search.climb import Pool, pool_of
 from maquette.search.lattice import Lattice, lattice
 from maquette.space import Space
 from maquette.trial import Suggestion
@@ -132,7 +132,7 @@ class _Walk:
         tried = self._tried.setdefault(cell, np.zeros(len(self.lattice.rows), dtype=bool))
         new = trials[self._known.get(cell, 0) :]
         if new:
-            keys = Pool(np.array([t.row for t in new]), np.array([t.active for t in new])).keys()
+            keys = pool_of(new).keys()
             places = [self._place[key] for key in keys if key in self._place]
             tried[places] = True
         self._known[cell] = len(trials)

@@ -40,7 +40,7 @@ from maquette.columns import Finished
 from maquette.errors import StudyError
 from maquette.fidelity import Fidelity
 from maquette.history import History
-from maquette.search.climb import Ground, Pool
+from maquette.search.climb import Ground, Pool, pool_of
 from maquette.search.expert import Expert, expert
 from maquette.search.sobol import opening
 from maquette.search.standing import ranks
@@ -103,21 +103,20 @@ class TPE:
         dimensions = Dimensions(ground.domain.cardinality, ground.domain.is_categorical)
         good, weight, bad = split(finished, self.gamma)
         l_good = parzen(dimensions, finished.X[good], finished.active[good], weight, LEAST_GOOD)
-        X, active = finished.X[bad], finished.active[bad]
+        others = Pool(finished.X[bad], finished.active[bad])
         if pending := history.pending:
-            X = np.concatenate([X, [t.row for t in pending]])
-            active = np.concatenate([active, [t.active for t in pending]])
-        tried = Pool(X, active).joined(Pool(l_good.X, l_good.active))
+            others = others.joined(pool_of(pending))
+        tried = others.joined(Pool(l_good.X, l_good.active))
         out, priors = [], expert(history)
         for _ in range(n):
-            g = parzen(dimensions, X, active, np.ones(len(X)), LEAST_BAD)
+            g = parzen(dimensions, others.X, others.active, np.ones(len(others.X)), LEAST_BAD)
             row, mask, ratio = self._best(ground, (l_good, g, priors), tried, rng)
             why = {"log_ratio": ratio, "good": float(len(good))}
             if priors is not None:
                 why |= priors.why(row, mask)
             out.append(Suggestion(ground.config(row), "tpe", why))
-            X, active = np.concatenate([X, row[None]]), np.concatenate([active, mask[None]])
-            tried = tried.joined(Pool(row[None], mask[None]))
+            one = Pool(row[None], mask[None])
+            others, tried = others.joined(one), tried.joined(one)
         return out
 
     def _best(

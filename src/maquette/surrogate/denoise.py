@@ -46,8 +46,7 @@ def denoised(history: History, trial: int | None = None) -> tuple[int, float, fl
     seen = observe(history.problem, finished)
     posterior = mixture(theta, *part(seen))
     scale = finished.scale[eligible]
-    at = seen.place(finished.X[eligible], finished.active[eligible], scale)
-    mean, variance = posterior.predict(at)
+    mean, variance = posterior.predict(seen.place_trials(finished, eligible))
     best = int(np.argmin(mean))
     loss, sd = seen.losses(mean, np.sqrt(variance), scale)
     return int(finished.trial[eligible[best]]), float(loss[best]), float(sd[best])

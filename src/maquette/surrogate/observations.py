@@ -67,6 +67,10 @@ class Observations:
         """Return the points of rows (m, d) at scales (m, axes)."""
         return Points(self.embed(X, active, scale), self.embed.group, self.cells.index(scale))
 
+    def place_trials(self, finished: Finished, rows: NDArray[np.intp]) -> Points:
+        """Return the points of some finished trials, where they ran."""
+        return self.place(finished.X[rows], finished.active[rows], finished.scale[rows])
+
     def standard(self, loss: Array | float, scale: Array) -> Array:
         """Turn losses (m,), or one, at scales (m, axes) into standard units, shape (m,)."""
         loss = np.clip(loss, -LARGEST, LARGEST)
