@@ -29,7 +29,7 @@ from maquette.errors import StudyError
 from maquette.fidelity import Fidelity
 from maquette.history import History
 from maquette.search.cell import cell_row, in_cell, one_metric
-from maquette.search.climb import Ground, candidates
+from maquette.search.climb import Ground, Pool, candidates, pool_of
 from maquette.search.sobol import initial_design
 from maquette.surrogate.conformal import Conformal, conformal
 from maquette.surrogate.embedding import Embedding, embedding
@@ -147,8 +147,8 @@ def _known(history: History) -> _Known:
                 loss[i] = trial.losses[-1]
         under_way = [t for t in history.pending if t.losses]
         if under_way:
-            X = np.concatenate([X, [t.row for t in under_way]])
-            active = np.concatenate([active, [t.active for t in under_way]])
+            every = Pool(X, active).joined(pool_of(under_way))
+            X, active = every.X, every.active
             scale = np.concatenate([scale, *(scale_row(history.axes, t.scale) for t in under_way)])
             loss = np.concatenate([loss, [t.losses[-1] for t in under_way]])
             broken = np.concatenate([broken, np.zeros(len(under_way), dtype=bool)])

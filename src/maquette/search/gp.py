@@ -105,10 +105,10 @@ class GP:
     candidates: int = 256
     starts: int = 4
     repeat: bool = True
-    _refits: Refits[Plausible] = field(
+    _plausible: Refits[Plausible] = field(
         default_factory=lambda: Refits(learn_plausible), init=False, repr=False, compare=False
     )
-    _single: Refits[Plausible] = field(
+    _probable: Refits[Plausible] = field(
         default_factory=lambda: Refits(learn_most_probable), init=False, repr=False, compare=False
     )
     _rest: Refits[Plausible] = field(
@@ -134,7 +134,7 @@ class GP:
         if opening is not None:
             return opening
         alone = len(history.objective.metrics) == 1 and not history.objective.constraints
-        model = _model(history, at, self._refits if alone else self._single, self._rest)
+        model = _model(history, at, self._plausible if alone else self._probable, self._rest)
         if model.misled:
             opening = initial_design(history, self.initial, n, led_on=False, most=INITIAL)
             if opening is not None:
@@ -305,7 +305,10 @@ def _model(
     refits: Refits[Plausible],
     rest: Refits[Plausible],
 ) -> _Model:
-    """Return the model of all trials, pending ones last; `rest` is for what pasts leave."""
+    """Return the model of all trials, pending ones last.
+
+    `refits` learns the hyperparameters of losses and bounds, `rest` those of what pasts leave.
+    """
     problem, finished = history.problem, history.finished
     metrics = range(len(history.objective.metrics))
     learned = rest if problem.past and len(metrics) == 1 else refits
