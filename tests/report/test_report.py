@@ -292,3 +292,21 @@ def test_what_is_left_is_under_the_noise_only_where_it_is(scaled, regret):
     told = more_budget(replace(scaled, recipe=replace(scaled.recipe, regret=regret)))
     assert ("under the noise" in told) == (regret < noise / 4)
     assert ("hardly help" in told) == (regret < max(1e-3, noise / 4))
+
+
+def test_a_best_config_on_a_boundary_is_not_said_to_be_off_it(flat):
+    assert flat.best is not None
+    assert "It sits on no boundary" in best_answer(flat)
+    end = replace(flat.best, config={**flat.best.config, "lr": 1e-1})
+    assert "boundary" not in best_answer(replace(flat, best=end))
+
+
+def test_of_many_values_few_are_named():
+    space = Space({"x": Float(0.0, 1.0), "kind": mq.Choice([f"v{i}" for i in range(30)])})
+    script = Script(Problem(space, Objective.parse("loss")))
+    for i in range(20):
+        config = {"x": (i + 0.5) / 20, "kind": f"v{i % 3}"}
+        script.try_config(config, loss=1 + (config["x"] - 0.4) ** 2)
+    evidence = replace(gather(script.history), model=None)
+    assert "and 19 more" in untried(evidence)[0]
+    assert "kind any" in flat_answer(evidence)

@@ -47,3 +47,14 @@ def test_a_linear_setting_moves_by_an_amount_not_by_a_power():
     assert "N^" not in told
     assert told.endswith("with each tenfold N.")
     assert float(told.split()[5]) == pytest.approx(-0.1, abs=0.06)
+
+
+def test_an_interval_stays_within_what_a_setting_can_be():
+    rows = [
+        {"drop": d, "N": n, "loss": 2 + 5 / n**0.5 + 1e-4 * (n * d * 7919 % 1)}
+        for n in (100, 200, 400)
+        for d in (0.0, 0.2, 0.4, 0.6)
+    ]
+    model = fit(rows, settings=["drop"], scale=["N"], loss="loss", bounds={"drop": (0.0, 0.9)})
+    low, high = model.recipe(N=800).interval["drop"]
+    assert 0.0 <= low <= high <= 0.9

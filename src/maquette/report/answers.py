@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 from maquette.history import History
 from maquette.report.around import around_answer
 from maquette.report.attribution import matter
-from maquette.report.boundary import at_the_edge, cliff, flatness, held_back, untried
+from maquette.report.boundary import (
+    at_the_edge,
+    cliff,
+    flatness,
+    held_back,
+    on_the_edge,
+    untried,
+)
 from maquette.report.evidence import Evidence, gather
 from maquette.report.front import front_answer
 from maquette.report.importance import effects
@@ -121,7 +128,8 @@ def _measured_gain(evidence: Evidence, best: Best) -> list[str]:
 
 
 def _edges(evidence: Evidence) -> list[str]:
-    if not at_the_edge(evidence):
+    stands = dict(evidence.best.config) if evidence.best is not None else {}
+    if not at_the_edge(evidence) and not on_the_edge(evidence.history.space, stands):
         return ["It sits on no boundary of the space."]
     found = held_back(evidence)
     if not found:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from maquette.history import History
 from maquette.report.attribution import importance_of
 from maquette.report.evidence import Evidence
-from maquette.report.words import listed, percent, place, short
+from maquette.report.words import FEW, listed, more, percent, place, short
 from maquette.space import Choice
 from maquette.study.importance import cell_row
 from maquette.surrogate.attribution import Model, along, model_of
@@ -60,7 +60,7 @@ def _varying(evidence: Evidence) -> list[str]:
     return [n for n, m in sizes.items() if m != 1 and best is not None and n in best.config]
 
 
-def _flat(model: Model, name: str, row: Array, value: object) -> str:
+def _flat(model: Model, name: str, row: Array, value: Any) -> str:
     """Return the values of a setting, around the best one's, that cost little."""
     space = model.history.space
     j = space.names.index(name)
@@ -74,7 +74,11 @@ def _flat(model: Model, name: str, row: Array, value: object) -> str:
     values = [config[name] for config in space.from_unit(rows)]
     if isinstance(space[name], Choice):
         kept = [v for v, is_little in zip(values, little, strict=True) if is_little or v == value]
-        return " or ".join(short(v) for v in kept)
+        if len(kept) == len(values):
+            return "any"
+        if len(kept) > FEW:
+            kept.sort(key=lambda v: v != value)  # the best one is among those named
+        return " or ".join([*(short(v) for v in kept[:FEW]), *more(len(kept) - FEW)])
     start = int(np.argmin(np.abs(at - row[j])))
     low = start - int(np.argmin(np.append(little[start::-1], False))) + 1
     high = start + int(np.argmin(np.append(little[start:], False))) - 1
@@ -82,7 +86,9 @@ def _flat(model: Model, name: str, row: Array, value: object) -> str:
         return f"at {short(value)}"
     if low == 0 and high == len(at) - 1:
         return "anywhere in its range"
-    return f"from {short(values[low])} to {short(values[high])}"
+    # The best value lies between two of the grid: it is part of its own range.
+    least, most = min(values[low], value), max(values[high], value)
+    return f"from {short(least)} to {short(most)}"
 
 
 def _scatter(model: Model, row: Array) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from maquette.report.attribution import idle
 from maquette.report.evidence import Evidence
-from maquette.report.words import listed, short
-from maquette.space import Choice, Float, Int, Parameter
+from maquette.report.words import FEW, listed, more, short
+from maquette.space import Choice, Float, Int, Parameter, Space
 from maquette.trial import State
 
 NEAR = 0.03  # of a range, in the parameter's own scale
@@ -19,11 +21,15 @@ def at_the_edge(evidence: Evidence) -> list[tuple[str, str, float]]:
 
     The fitted optimum counts where there is a model, else the best config's value.
     """
-    space = evidence.history.space
     config = dict(evidence.best.config) if evidence.best is not None else {}
     if evidence.model is not None:
         fitted = evidence.model.optimum(**evidence.at)
         config |= {name: estimate.mean for name, estimate in fitted.items()}
+    return on_the_edge(evidence.history.space, config)
+
+
+def on_the_edge(space: Space, config: Mapping[str, Any]) -> list[tuple[str, str, float]]:
+    """Return (name, "lower" or "upper", bound) for the settings of a config on a boundary."""
     found = []
     for name, parameter in space.items():
         if not isinstance(parameter, Float | Int) or name not in config:
@@ -91,7 +97,8 @@ def untried(evidence: Evidence) -> list[str]:
         tried = {_key(t.config[name]) for t in kept if name in t.config}
         missing = [short(v) for v in parameter.values if _key(v) not in tried]
         if tried and missing:
-            parts.append(f"No trial finished with {name} {listed(missing)}.")
+            named = [*missing[:FEW], *more(len(missing) - FEW)]
+            parts.append(f"No trial finished with {name} {listed(named)}.")
     return parts
 
 

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+FEW = 8  # of a choice's values are named, the others counted
+
 
 def short(value: Any, digits: int = 3) -> str:
     """Return a value in few signs: ``0.00812``, ``8e5`` as ``800,000``, text as it is."""
@@ -42,6 +44,11 @@ def listed(parts: Iterable[str]) -> str:
     if len(items) < 2:
         return "".join(items)
     return ", ".join(items[:-1]) + " and " + items[-1]
+
+
+def more(count: int) -> list[str]:
+    """Return what stands for that many items that are not named: nothing for none."""
+    return [f"{count} more"] if count > 0 else []
 
 
 def place(cell: Mapping[str, float]) -> str:

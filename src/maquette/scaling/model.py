@@ -78,6 +78,8 @@ class DriftModel:
         found = measured(target, self.runs, self.mode.scatter.sigma, rng)
         for j, setting in enumerate(self.runs.numeric):
             low, high = np.percentile(found[:, j], [LOW, HIGH])
+            if setting.name in self.bounds:  # no sweep can find a value that is none
+                low, high = np.clip([low, high], *(end[j] for end in self._limits()))
             interval[setting.name] = (setting.decode(float(low)), setting.decode(float(high)))
             slopes = parts.b[:, 1 : 1 + s.size, j] * setting.unit
             names = [a.name for a in self.runs.varying]
