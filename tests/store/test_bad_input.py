@@ -6,8 +6,10 @@ import os
 import shutil
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -317,16 +319,44 @@ def test_a_postgresql_that_is_locked(postgres_url: str) -> None:
     store.close()
 
 
+def cut_connections(url: str, name: str) -> int:
+    """Cut the connections of an application, and wait until they are gone; return how many."""
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as other:
+        mine = "FROM pg_stat_activity WHERE application_name = %s AND pid <> pg_backend_pid()"
+        cut = other.execute(f"SELECT pg_terminate_backend(pid) {mine}", [name]).rowcount
+        while other.execute(f"SELECT 1 {mine}", [name]).rowcount:
+            time.sleep(0.01)
+    return cut
+
+
 def test_a_postgresql_connection_that_is_cut(postgres_url: str) -> None:
-    psycopg = pytest.importorskip("psycopg")
-    store = open_store(postgres_url)
+    store = open_store(f"{postgres_url}&application_name=idle-{os.getpid()}")
     study = store.create("a", {}).id
-    with psycopg.connect(postgres_url, autocommit=True) as other:
-        other.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE pid <> pg_backend_pid() AND query LIKE '%studies%'"
-        )
+    assert cut_connections(postgres_url, f"idle-{os.getpid()}") > 0
     assert len(store.append(study, told())) == 2
+    store.close()
+
+
+def test_a_postgresql_connection_that_is_cut_within_a_transaction(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of it was in when the line was cut, so it is done again, once."""
+    from maquette.store import sql
+
+    store = open_store(f"{postgres_url}&application_name=midst-{os.getpid()}")
+    study, write, cuts = store.create("a", {}).id, sql.write_leases, []
+
+    def cutting(*args: Any) -> None:
+        if not cuts:
+            cuts.append(cut_connections(postgres_url, f"midst-{os.getpid()}"))
+        write(*args)
+
+    monkeypatch.setattr(sql, "write_leases", cutting)
+    assert [event.number for event in store.append(study, told())] == [1, 2]
+    assert cuts == [1]
+    assert len(store.read(study)) == 2
     store.close()
 
 

@@ -219,23 +219,29 @@ class SQLStore:
         self, study: int, jobs: Iterable[int], act: Callable[[Ledger], T]
     ) -> tuple[T, list[Event]]:
         """Run one transaction that has the lock from its start."""
-        before, committing, written = self._known.get(study, 0), False, list[Event]()
-        try:
-            with self._writing() as connection:
-                found = connection.execute(_HEAD, {"study": study}).first()
-                if found is None:
-                    raise StoreError(f"there is no study with id {study} in {self._url}")
-                head = Head(*found)
-                held = read_leases(connection, study, [job for job in jobs if job >= PROPOSER])
-                ledger = Ledger(head, held, provably_dead)
-                result = act(ledger)
-                write_leases(connection, study, held, ledger.changes)
-                written = write_events(connection, study, ledger)
-                committing = True
-        except StoreUnavailableError as error:
-            cut = isinstance(error.__cause__, DBAPIError) and error.__cause__.connection_invalidated
-            if not (committing and cut and written and self._arrived(study, written[0])):
-                raise
+        before = self._known.get(study, 0)
+        for attempts_left in (1, 0):
+            committing, written = False, list[Event]()
+            try:
+                with self._writing() as connection:
+                    found = connection.execute(_HEAD, {"study": study}).first()
+                    if found is None:
+                        raise StoreError(f"there is no study with id {study} in {self._url}")
+                    head = Head(*found)
+                    held = read_leases(connection, study, [job for job in jobs if job >= PROPOSER])
+                    ledger = Ledger(head, held, provably_dead)
+                    result = act(ledger)
+                    write_leases(connection, study, held, ledger.changes)
+                    written = write_events(connection, study, ledger)
+                    committing = True
+            except StoreUnavailableError as error:
+                cause = error.__cause__
+                cut = isinstance(cause, DBAPIError) and cause.connection_invalidated
+                if cut and attempts_left and not committing:
+                    continue  # cut before COMMIT was sent: nothing of it is in
+                if not (committing and cut and written and self._arrived(study, written[0])):
+                    raise
+            break
         self._go_on(study, before, written)
         return result, written
 
