@@ -240,3 +240,13 @@ def test_equal_losses_leave_no_doubt():
     warp = learn(y)
     assert np.abs(warp.forward(y)).max() < 1e-3
     assert float(warp.slope(np.zeros(1))[0]) < 1e-12
+
+
+def test_points_tell_which_parameters_exist_whatever_choices_there_are():
+    alike = {name: Choice([1, 2]) for name in "abc"}
+    space = Space(alike | {"k": Choice(["x", "y"]), "m": Float(0.0, 1.0, when={"k": "y"})})
+    X, active = space.encode_many(space.sample(np.random.default_rng(0), 20))
+    embed = embedding(space, None)
+    again, mask = embed.rows(embed(X, active, np.empty((20, 0))), space)
+    assert np.array_equal(mask, active)
+    assert np.allclose(np.where(active, again, 0.0), np.where(active, X, 0.0))

@@ -97,6 +97,7 @@ class Embedding:
         for j, m in self.choices:
             X[:, j] = (Z[:, k : k + m].argmax(axis=1) + 0.5) / m
             k += m
+        k += sum(self.choices[group[0]][1] for group in self.alike)
         active[:, self.conditional] = Z[:, k : k + len(self.conditional)] > 0.5
         return X, active
 
