@@ -16,6 +16,7 @@ from maquette.errors import StudyError
 
 if TYPE_CHECKING:
     from maquette.history import History
+    from maquette.objective import Objective
     from maquette.study import Study
 
 _MARKS = (1, 2, 5)
@@ -42,7 +43,7 @@ def compare(
 
 
 def _refuse_different_questions(studies: list[Study]) -> None:
-    goals = {s.name: str(s.history.objective.to_json()) for s in studies}
+    goals = {s.name: _goal(s.history.objective) for s in studies}
     first = studies[0].name
     other = [n for n, goal in goals.items() if goal != goals[first]]
     if other:
@@ -50,6 +51,16 @@ def _refuse_different_questions(studies: list[Study]) -> None:
             [f"study {n!r} optimises {goals[n]}, study {first!r} {goals[first]}" for n in other],
             hint="values of different objectives cannot be compared",
         )
+
+
+def _goal(objective: Objective) -> str:
+    """Return in words what a study optimises."""
+    parts = [f"min:{name}" for name in objective.minimize]
+    parts += [f"max:{name}" for name in objective.maximize]
+    text = ", ".join(parts)
+    bounds = " and ".join(f"{name} {bound}" for name, bound in objective.constraints.items())
+    text += f" with {bounds}" if bounds else ""
+    return f"{text} for cost {objective.cost}" if objective.cost else text
 
 
 def document(studies: list[Study]) -> dict[str, Any]:

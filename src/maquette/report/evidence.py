@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from maquette.errors import MaquetteError
 from maquette.history import History, TrialRecord
+from maquette.report.words import percent
 from maquette.study.best import Best, find_best
 from maquette.study.front import Front, find_front
 from maquette.study.study import Study
@@ -140,8 +141,10 @@ def _misfit(history: History, model: DriftModel) -> str:
     best = _best(history)
     residual = model.noise()["residual"] or 0.0
     if best is None or residual > WIDEST:
-        return f"the runs scatter by {residual:.0%} about every valley"
+        return f"the runs scatter by {percent(residual)} about every valley"
     excess = model.regret(best.config).mean
     if excess > max(TIE, 2 * residual):
-        return f"the best run lies {excess:.1%} above the valley that was fitted to all of them"
+        return (
+            f"the best run lies {percent(excess)} above the valley that was fitted to all of them"
+        )
     return ""

@@ -155,7 +155,10 @@ class Watch:
         if len(sound) < 2:
             problems.append(f"{len(sound)} sound curves; a band needs two or more")
         if problems:
-            raise DataError(problems, hint="a curve is a finished proxy's training loss")
+            raise DataError(
+                problems,
+                hint="a curve is a finished proxy's training loss: trial.report(step, loss=...)",
+            )
 
     def __call__(self, progress: float, loss: float) -> Look:
         """Take the run's next loss, and say how the run stands."""
