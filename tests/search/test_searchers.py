@@ -384,10 +384,10 @@ def best_at_largest(scale, searcher, cost, seed):
 def test_small_cells_help_to_find_the_optimum_of_the_large_one():
     alone = Scale([{"w": 256}], w=(32, 1024))
     helped, single, chance = (
-        np.median([best_at_largest(scale, make(), 500, seed) for seed in range(3)])
+        np.median([best_at_largest(scale, make(), 500, seed) for seed in range(5)])
         for scale, make in ((CELLS, GP), (alone, GP), (CELLS, Random))
     )
-    assert helped < 0.3 * single
+    assert helped < 0.5 * single
     assert helped < 0.1 * chance
 
 
