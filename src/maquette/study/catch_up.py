@@ -16,11 +16,13 @@ AT_ONCE: Final = 12_000
 
 def catch_up(history: History, store: Store, study: int) -> None:
     """Fold what a store holds beyond the last event of a history."""
-    while events := store.read(study, history.last, AT_ONCE):
-        with collector_paused(len(events)):
+    events = store.read(study, history.last, AT_ONCE)
+    # Paused over all of them: between two blocks it would look through every trial folded so far.
+    with collector_paused(len(events)):
+        while events:
             history.extend(events)
-        if len(events) < AT_ONCE:
-            return
+            whole = len(events) == AT_ONCE
+            events = store.read(study, history.last, AT_ONCE) if whole else ()
 
 
 def take_in(history: History, store: Store, study: int, events: Sequence[Event]) -> None:
