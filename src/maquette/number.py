@@ -24,10 +24,7 @@ def as_number(value: Any) -> float | None:
     if isinstance(value, bool | np.bool_ | complex | np.complexfloating):
         return None
     if isinstance(value, int | float | np.number):
-        try:
-            return float(value)
-        except OverflowError:  # a whole number beyond every float
-            return math.inf if value > 0 else -math.inf
+        return float(value)
     item = getattr(value, "item", None)
     if item is None or getattr(value, "size", None) is None:
         return None
