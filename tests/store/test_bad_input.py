@@ -13,7 +13,12 @@ from typing import Any
 
 import pytest
 
-from maquette.errors import StoreError, StoreLockedError, StoreVersionError
+from maquette.errors import (
+    StoreError,
+    StoreLockedError,
+    StoreUnavailableError,
+    StoreVersionError,
+)
 from maquette.store import open_store
 from maquette.store.failures import explain
 from maquette.store.netfs import refuse_network, type_in
@@ -357,6 +362,26 @@ def test_a_postgresql_connection_that_is_cut_within_a_transaction(
     assert [event.number for event in store.append(study, told())] == [1, 2]
     assert cuts == [1]
     assert len(store.read(study)) == 2
+    store.close()
+
+
+def test_a_postgresql_that_ends_while_nothing_is_asked(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pool finds its connection dead, and no other to be had."""
+    psycopg = pytest.importorskip("psycopg")
+    store = open_store(f"{postgres_url}&application_name=gone-{os.getpid()}")
+    study = store.create("a", {}).id
+    cut_connections(postgres_url, f"gone-{os.getpid()}")
+
+    def refused(*args: Any, **named: Any) -> None:
+        raise psycopg.OperationalError("connection refused")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(psycopg, "connect", refused)
+        with pytest.raises(StoreUnavailableError, match="does not answer"):
+            store.read(study)
+    assert len(store.append(study, told())) == 2
     store.close()
 
 

@@ -169,6 +169,8 @@ def _line(engine: Engine, url: str) -> Iterator[tuple[psycopg.Connection[Any], B
         lent = engine.raw_connection()
     except DBAPIError as error:
         raise explain(url, error.orig) from error
+    except psycopg.Error as error:  # as it is, where the pool connects anew
+        raise explain(url, error) from error
     line: Any = lent.driver_connection
     try:
         yield line, lent.info[BACKEND]
