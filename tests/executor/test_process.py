@@ -3,13 +3,14 @@
 import contextlib
 import os
 import signal
+import subprocess
 import time
 
 import numpy as np
 import pytest
 
 from maquette.errors import ExecutorError
-from maquette.executor import Process, open_executor
+from maquette.executor import Process, open_executor, strays
 from maquette.executor.memory import parse_size
 from maquette.executor.oom import oom_kills
 from maquette.testing.executors import finish, go_on, task
@@ -320,3 +321,29 @@ def test_bad_options_are_refused():
         Process(threads=0, grace=-1.0, memory="much", gpus=-1)
     with pytest.raises(ExecutorError, match=r"mq\.executor\.Process"):
         open_executor(Process, jobs.draws)
+
+
+def test_what_a_killed_server_has_not_swept_ends_when_its_driver_closes(tmp_path):
+    """No job runs any more, so nobody looks whether the server is there."""
+    with opened(jobs.daemon) as executor:
+        executor.start(task(tmp_path, 0, x=0.5))
+        assert finish(executor)[0].state is State.DONE
+        note = jobs.noted(tmp_path / "0")
+        assert jobs.alive(note["child"])
+        os.kill(note["server"], signal.SIGKILL)
+    assert jobs.gone([note["child"]], 2) == []
+
+
+def test_killing_by_mark_goes_on_until_nothing_bears_it(monkeypatch):
+    """A process that began while the others were looked through is found the next time."""
+    marked = os.environ | {strays.MARK: "test-of-two-rounds"}
+    first, second = (subprocess.Popen(["sleep", "60"], env=marked) for _ in range(2))
+    listed, rounds = os.listdir, []
+
+    def listing(place):
+        rounds.append(place)
+        return [e for e in listed(place) if len(rounds) > 1 or e != str(second.pid)]
+
+    monkeypatch.setattr(strays.os, "listdir", listing)
+    strays.kill_marked("test-of-two-rounds")
+    assert [p.wait(5) for p in (first, second)] == [-signal.SIGKILL] * 2

@@ -96,6 +96,8 @@ class ServerLink:
             self._process.wait(patience)
         except subprocess.TimeoutExpired:
             return False
+        if self._process.returncode != 0:  # it was killed before it could end what jobs had left
+            kill_marked(self._mark)
         self.output.close()
         return True
 

@@ -61,14 +61,27 @@ class Strays:
 
 
 def kill_marked(mark: str) -> None:
-    """Kill every process of this user that has a server's mark in its environment (Linux)."""
+    """Kill every process of this user that has a server's mark in its environment (Linux).
+
+    Until none is found: one that was about to be killed may have started another meanwhile.
+    """
     sought = f"{MARK}={mark}\0".encode()
+    deadline = time.monotonic() + GRACE_SECONDS
+    while _kill(sought) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def _kill(sought: bytes) -> bool:
+    """Kill the processes that now have some bytes in their environment; whether there was any."""
+    found = False
     with contextlib.suppress(OSError):
         for entry in os.listdir("/proc"):
             if entry.isdigit() and int(entry) != os.getpid():
                 with contextlib.suppress(OSError):
                     if sought in Path(f"/proc/{entry}/environ").read_bytes():
+                        found = True
                         os.kill(int(entry), signal.SIGKILL)
+    return found
 
 
 def _children() -> list[int]:
